@@ -1,0 +1,77 @@
+// The seam between runtimes and event loops: what a loop must define, and what it promises.
+//
+// An event loop runs operations, timers and I/O on one thread. A runtime (coroutines, fibers) is a
+// template over any type that models the concept below; so is everything that checks and measures.
+//
+// A loop defines two static functions and eight calls:
+//
+//   L::name()              The loop's name in backends and tables, e.g. "epoll".
+//   L::available()         Whether this kernel lets the loop work, found out by trying; never
+//   throws.
+//
+//   loop.now()             The loop's clock. Deadlines are compared with this clock and no other.
+//   loop.post(op)          Runs `op` soon. Operations posted run in the order of the calls.
+//   loop.post_remote(op)   The same from any thread; wakes the loop if it waits. Operations posted
+//                          by one thread run in the order of its calls.
+//   loop.call_at(op, t)    Completes `op` with 0 when now() >= t, never before. Timers complete in
+//                          the order of their deadlines, equal deadlines in the order of the
+//                          calls; a deadline that has passed counts as the present.
+//   loop.submit(op)        Starts one step of I/O. Any number of operations may wait on one
+//                          descriptor, a read beside a write among them; those that wait for the
+//                          same thing (two accepts, two reads) complete in the order of the calls.
+//   loop.cancel(op)        Asks that `op`, lent to this loop by call_at or submit, complete now. It
+//                          still completes exactly once: with -ECANCELED, or with its own result if
+//                          that came first. Cancelling a posted operation changes nothing.
+//   loop.run()             Runs operations until stop() is called, waiting when there are none. It
+//                          does not return for want of work: runtimes count tasks, loops do not.
+//   loop.stop()            Makes run() return soon, once; operations may be left waiting, and go on
+//                          in the next run(). A stop() before run() makes that run() return.
+//
+// What holds for all of them:
+//
+//   Threads      A loop is made, used and destroyed on one thread; only post_remote may be called
+//                from others. Two loops on two threads know nothing of each other.
+//   Completion   `done` is called exactly once for each time an operation is lent, from inside
+//                run() and never from inside the call that lent it. The loop does not touch the
+//                operation afterwards: `done` may free it, or lend it again to any loop.
+//   Fairness     Operations that keep posting themselves do not keep timers and I/O from
+//   completing. I/O          Descriptors are stream sockets in non-blocking mode. Once a loop has
+//   been given a
+//                descriptor, it is closed through that loop, with nothing else waiting on it.
+//                Errors are results (-errno), never signals or exceptions; end of file is 0.
+//   Exceptions   The constructor may throw std::system_error; of the calls, only those that need
+//                memory may throw, and then std::bad_alloc.
+//   Destruction  Destroying a loop calls nobody's `done`; what was lent to it is its owner's again.
+#pragma once
+
+#include <overlap/core/operation.hpp>
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+namespace overlap {
+
+/// Whether a loop can work here. `reason` says why not, in words, and is empty when it can.
+struct availability {
+    std::string reason;
+    explicit operator bool() const noexcept { return reason.empty(); }
+};
+
+/// Any type with the functions that the head of this file describes.
+template <class L>
+concept event_loop = requires(L& loop, operation* op, timer_operation* timer, io_operation* io,
+                              time_point deadline) {
+    { L::name() } -> std::convertible_to<std::string_view>;
+    { L::available() } noexcept -> std::same_as<availability>;
+    { loop.now() } -> std::same_as<time_point>;
+    { loop.post(op) } -> std::same_as<void>;
+    { loop.post_remote(op) } -> std::same_as<void>;
+    { loop.call_at(timer, deadline) } -> std::same_as<void>;
+    { loop.submit(io) } -> std::same_as<void>;
+    { loop.cancel(op) } -> std::same_as<void>;
+    { loop.run() } -> std::same_as<void>;
+    { loop.stop() } -> std::same_as<void>;
+};
+
+}  // namespace overlap
