@@ -14,7 +14,11 @@ public:
     operation_queue(operation_queue&& other) noexcept
         : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {
     }
-    operation_queue& operator=(operation_queue&&) = delete;
+    operation_queue& operator=(operation_queue&& other) noexcept {
+        first_ = std::exchange(other.first_, nullptr);
+        last_ = std::exchange(other.last_, nullptr);
+        return *this;
+    }
 
     [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
     [[nodiscard]] operation* front() const noexcept { return first_; }

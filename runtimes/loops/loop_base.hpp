@@ -1,0 +1,105 @@
+// What the built-in loops share: the queue of ready operations, timers, remote posts and run().
+// A loop adds how it waits for I/O.
+#pragma once
+
+#include <overlap/core/event_loop.hpp>
+#include <overlap/core/operation_queue.hpp>
+#include <overlap/loops/remote_queue.hpp>
+#include <overlap/loops/timer_wheel.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <optional>
+#include <time.h>
+#include <utility>
+
+namespace overlap {
+
+/// `Loop` derives from loop_base<Loop> and defines
+///   void wait(std::optional<nanoseconds> timeout)  moves completed I/O to ready_; sleeps until
+///       there is some, the remote queue's wake descriptor is readable, or the time is over
+///       (0: does not sleep; nothing: for as long as it takes);
+///   bool io_pending()  whether any I/O is lent to it.
+template <class Loop>
+class loop_base {
+public:
+    loop_base() = default;
+    loop_base(const loop_base&) = delete;
+    loop_base& operator=(const loop_base&) = delete;
+
+    [[nodiscard]] time_point now() const noexcept { return std::chrono::steady_clock::now(); }
+
+    void post(operation* op) noexcept { ready_.push(op); }
+
+    void post_remote(operation* op) noexcept { remote_.push(op); }
+
+    void call_at(timer_operation* op, time_point deadline) noexcept { timers_.arm(op, deadline); }
+
+    void run() {
+        while (!std::exchange(stopping_, false)) {
+            run_ready();
+            if (stopping_) continue;
+            remote_.take(ready_);
+            if (ready_.empty()) {
+                sleep();
+            } else if (self().io_pending()) {
+                self().wait(nanoseconds(0));
+            }
+            if (!timers_.empty()) timers_.expire(self().now(), ready_);
+        }
+    }
+
+    void stop() noexcept { stopping_ = true; }
+
+protected:
+    ~loop_base() = default;
+
+    void cancel_timer(timer_operation* op) noexcept {
+        if (timers_.cancel(op)) complete(op, -ECANCELED);
+    }
+
+    static timespec to_timespec(nanoseconds duration) noexcept {
+        const auto seconds = std::chrono::floor<std::chrono::seconds>(duration);
+        return {.tv_sec = seconds.count(), .tv_nsec = (duration - seconds).count()};
+    }
+
+    void complete(operation* op, int result) noexcept {
+        op->result = result;
+        ready_.push(op);
+    }
+
+    operation_queue ready_;
+    timer_wheel timers_;
+    remote_queue remote_;
+
+private:
+    /// How many operations run before timers and I/O are looked at again: rare enough to cost
+    /// nothing beside them, often enough that a task which keeps yielding delays I/O by some tens
+    /// of microseconds at most.
+    static constexpr int turn_length = 1024;
+
+    Loop& self() noexcept { return static_cast<Loop&>(*this); }
+
+    void run_ready() noexcept {
+        for (int i = 0; i < turn_length && !stopping_; ++i) {
+            operation* op = ready_.pop();
+            if (op == nullptr) return;
+            op->done(op);
+        }
+    }
+
+    void sleep() {
+        std::optional<nanoseconds> timeout;
+        if (const auto next = timers_.next()) {
+            timeout = std::max(*next - self().now(), nanoseconds(0));
+        }
+        if (!remote_.fall_asleep()) return;
+        self().wait(timeout);
+        remote_.wake_up();
+    }
+
+    bool stopping_ = false;
+};
+
+}  // namespace overlap
