@@ -37,6 +37,7 @@ struct operation {
     int result = 0;             ///< >= 0: bytes or a descriptor; < 0: -errno.
     operation_kind kind = operation_kind::post;
     std::uint8_t state = 0;  ///< The loop's, while lent.
+    std::uint16_t tag = 0;   ///< The waiter's; loops leave it alone.
 
     constexpr operation() = default;
     constexpr explicit operation(void (*callback)(operation*) noexcept,

@@ -1,0 +1,175 @@
+// Run many tasks at once and return their results in the order in which the tasks were given.
+//
+// Children are started in order, each running until it first has to wait, and then the gathering
+// task waits. If children throw, the others still run to their ends; then the exception of the
+// lowest index is thrown. Gathers nested in children that have not waited yet nest on the native
+// stack, one level each.
+#pragma once
+
+#include <overlap/coroutine/task.hpp>
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <ranges>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace overlap {
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_task = false;
+template <class T>
+inline constexpr bool is_task<task<T>> = true;
+
+/// What a gather of n tasks of T returns.
+template <class T>
+struct gathered {
+    using type = std::vector<T>;
+};
+template <>
+struct gathered<void> {
+    using type = void;
+};
+
+/// std::vector<bool> packs its elements, so they have no addresses to write results to.
+template <class T>
+using slots_of = std::conditional_t<std::is_void_v<T>, nothing, std::vector<result_slot<T>>>;
+
+}  // namespace detail
+
+/// The awaitable behind runtime.gather(count, body). `body` stays alive until the last child ends,
+/// so it may be a lambda coroutine that uses its captures.
+template <class Body>
+class [[nodiscard]] gather_awaiter {
+    using child_task = std::invoke_result_t<Body&, std::size_t>;
+    static_assert(detail::is_task<child_task>, "gather(count, body): body(index) returns a task");
+    using value = typename child_task::value_type;
+    static_assert(!std::is_same_v<value, bool>,
+                  "gather of task<bool>: std::vector<bool> cannot be written to by element; return "
+                  "an int or an enumeration");
+
+public:
+    gather_awaiter(std::size_t count, Body body) : count_(count), body_(std::move(body)) {}
+    gather_awaiter(gather_awaiter&&) = delete;  // Children know where it is.
+
+    /// Frees the frames of children that have not ended: there are some only when the waiting task
+    /// itself is destroyed.
+    ~gather_awaiter() {
+        if (children_ == nullptr) return;
+        for (std::size_t i = 0; i < count_; ++i) {
+            if (children_[i]) children_[i].destroy();
+        }
+    }
+
+    [[nodiscard]] bool await_ready() const noexcept { return count_ == 0; }
+
+    /// Throws std::bad_alloc, before any child was started.
+    bool await_suspend(std::coroutine_handle<> waiter) {
+        children_ = std::make_unique<std::coroutine_handle<>[]>(count_);
+        if constexpr (!std::is_void_v<value>) {
+            slots_.resize(count_);
+            target_.results = slots_.data();
+        }
+        target_.waiter = waiter;
+        target_.children = children_.get();
+        target_.pending = count_ + 1;  // One for this function, so that no child resumes too early.
+        for (std::size_t i = 0; i < count_; ++i) start(i);
+        return --target_.pending != 0;
+    }
+
+    typename detail::gathered<value>::type await_resume() {
+        if (target_.error) std::rethrow_exception(std::move(target_.error));
+        if constexpr (std::is_void_v<value>) {
+            return;
+        } else if constexpr (std::is_same_v<detail::slots_of<value>, std::vector<value>>) {
+            return std::move(slots_);
+        } else {
+            std::vector<value> values;
+            values.reserve(count_);
+            for (auto& slot : slots_) values.push_back(*std::move(slot));
+            return values;
+        }
+    }
+
+private:
+    void start(std::size_t index) noexcept {
+        try {
+            auto child = std::invoke(body_, index).release();
+            child.promise().target = &target_;
+            child.promise().index = index;
+            children_[index] = child;
+            child.resume();
+        } catch (...) {  // No memory for the frame, or the body itself is no coroutine and threw.
+            target_.fail(index, std::current_exception());
+            --target_.pending;
+        }
+    }
+
+    std::size_t count_;
+    Body body_;
+    detail::task_target target_;
+    std::unique_ptr<std::coroutine_handle<>[]> children_;
+    [[no_unique_address]] detail::slots_of<value> slots_;
+};
+
+/// body(0) .. body(count - 1), each a task<T>; returns std::vector<T>, or nothing for task<void>.
+template <class Body>
+    requires std::invocable<Body&, std::size_t>
+gather_awaiter<Body> gather(std::size_t count, Body body) {
+    return gather_awaiter<Body>(count, std::move(body));
+}
+
+/// The tasks of a range that the caller gives away: gather(std::move(tasks)).
+template <std::ranges::input_range Range>
+    requires detail::is_task<std::ranges::range_value_t<Range>> &&
+             (!std::is_lvalue_reference_v<Range>)
+auto gather(Range&& range) {
+    std::vector<std::ranges::range_value_t<Range>> tasks;
+    for (auto&& each : range) tasks.push_back(std::move(each));
+    const std::size_t count = tasks.size();
+    return gather(count, [tasks = std::move(tasks)](std::size_t index) mutable {
+        return std::move(tasks[index]);
+    });
+}
+
+namespace detail {
+
+template <class T>
+using tuple_element = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+template <class T>
+task<void> deliver(task<T> from, std::optional<tuple_element<T>>& into) {
+    if constexpr (std::is_void_v<T>) {
+        co_await std::move(from);
+        into.emplace();
+    } else {
+        into.emplace(co_await std::move(from));
+    }
+}
+
+}  // namespace detail
+
+/// Tasks of different types; returns a std::tuple, with std::monostate for each task<void>.
+template <class... T>
+task<std::tuple<detail::tuple_element<T>...>> gather(task<T>... tasks) {
+    std::tuple<std::optional<detail::tuple_element<T>>...> results;
+    auto deliveries = std::apply(
+        [&](auto&... result) {
+            return std::array<task<void>, sizeof...(T)>{
+                detail::deliver(std::move(tasks), result)...};
+        },
+        results);
+    co_await gather(std::move(deliveries));
+    co_return std::apply([](auto&... result) { return std::make_tuple(std::move(*result)...); },
+                         results);
+}
+
+}  // namespace overlap

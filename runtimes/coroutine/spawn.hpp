@@ -1,0 +1,232 @@
+// Tasks that run in the background and are joined later, or never.
+#pragma once
+
+#include <overlap/coroutine/resume_operation.hpp>
+#include <overlap/coroutine/task.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace overlap {
+
+template <class T>
+class spawned;
+
+namespace detail {
+
+/// "what() of the exception", for reports.
+inline std::string describe(const std::exception_ptr& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const std::exception& error) {
+        return error.what();
+    } catch (...) {
+        return "an exception that is no std::exception";
+    }
+}
+
+class spawned_list;
+
+/// The frame that holds a background task: kept by the runtime while the task runs, and by its
+/// handle until it is joined or dropped; whoever lets go last frees it.
+struct spawned_promise_base : checks_awaitables {
+    resume_operation<operation> resume;  ///< Starts the task, then resumes who joins it.
+    std::exception_ptr error;
+    spawned_list* running = nullptr;  ///< The runtime's list, until the task has ended.
+    spawned_promise_base* previous = nullptr;
+    spawned_promise_base* next = nullptr;
+    void (*destroy)(spawned_promise_base*) noexcept = nullptr;
+    bool has_handle = true;
+    bool was_joined = false;
+
+    static void* operator new(std::size_t size) { return frame_pool::allocate(size); }
+    static void operator delete(void* frame, std::size_t size) noexcept {
+        frame_pool::release(frame, size);
+    }
+
+    static std::suspend_always initial_suspend() noexcept { return {}; }
+    void unhandled_exception() noexcept { error = std::current_exception(); }
+};
+
+/// The background tasks of one runtime that have not ended, and where failures are reported.
+class spawned_list {
+public:
+    std::function<void(const std::string&)> report;
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    void add(spawned_promise_base& task) noexcept {
+        task.running = this;
+        task.next = first_;
+        if (first_ != nullptr) first_->previous = &task;
+        first_ = &task;
+        ++size_;
+    }
+
+    void remove(spawned_promise_base& task) noexcept {
+        (task.previous != nullptr ? task.previous->next : first_) = task.next;
+        if (task.next != nullptr) task.next->previous = task.previous;
+        --size_;
+    }
+
+    /// Frees tasks that have not ended. Their handles, if any are left, must not be joined.
+    void destroy_all() noexcept {
+        while (first_ != nullptr) {
+            spawned_promise_base& task = *first_;
+            remove(task);
+            task.running = nullptr;
+            if (!task.has_handle) task.destroy(&task);
+        }
+    }
+
+private:
+    spawned_promise_base* first_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+template <class T>
+struct spawned_promise;
+
+/// At the end of a background task.
+struct spawned_final_awaiter {
+    static bool await_ready() noexcept { return false; }
+
+    template <class Promise>
+    static std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) noexcept {
+        Promise& task = ended.promise();
+        spawned_list& list = *task.running;
+        list.remove(task);
+        task.running = nullptr;
+        if (task.was_joined) return task.resume.waiter;
+        if (!task.has_handle) {
+            if (task.error) list.report("a spawned task failed: " + describe(task.error));
+            ended.destroy();
+        }
+        return std::noop_coroutine();
+    }
+
+    static void await_resume() noexcept {}
+};
+
+template <class T>
+struct spawned_result {
+    result_slot<T> value{};
+    template <class Value>
+    void return_value(Value&& result) {
+        value = std::forward<Value>(result);
+    }
+    T take() {
+        if constexpr (std::is_same_v<result_slot<T>, T>) {
+            return std::move(value);
+        } else {
+            return *std::move(value);
+        }
+    }
+};
+template <>
+struct spawned_result<void> {
+    void return_void() const noexcept {}
+    void take() const noexcept {}
+};
+
+template <class T>
+struct spawned_promise : spawned_promise_base, spawned_result<T> {
+    spawned<T> get_return_object() noexcept;
+    static spawned_final_awaiter final_suspend() noexcept { return {}; }
+};
+
+}  // namespace detail
+
+/// The handle of a background task. Awaiting it (once) waits for the task and returns its result
+/// or throws what it threw. Dropping it lets the task go on alone; then a failure is reported.
+/// Stays on the loop's thread; must not outlive the runtime unless the task has ended.
+template <class T = void>
+class spawned {
+public:
+    using promise_type = detail::spawned_promise<T>;
+
+    spawned(spawned&& other) noexcept
+        : frame_(std::exchange(other.frame_, nullptr)), report_(other.report_) {}
+    spawned& operator=(spawned&& other) noexcept {
+        std::swap(frame_, other.frame_);
+        std::swap(report_, other.report_);
+        return *this;
+    }
+    ~spawned() {
+        if (!frame_) return;
+        promise_type& task = frame_.promise();
+        task.has_handle = false;
+        if (task.running != nullptr) return;
+        if (task.error && !task.was_joined) {
+            (*report_)("a spawned task failed, and nobody awaited it: " +
+                       detail::describe(task.error));
+        }
+        frame_.destroy();
+    }
+
+    /// Whether the task has ended, by return or by exception.
+    [[nodiscard]] bool is_done() const noexcept { return frame_.promise().running == nullptr; }
+
+    [[nodiscard]] bool await_ready() const {
+        if (frame_.promise().was_joined) {
+            throw std::logic_error("a spawned task can be awaited once, and this one has been");
+        }
+        return is_done();
+    }
+    void await_suspend(std::coroutine_handle<> waiter) noexcept {
+        frame_.promise().was_joined = true;
+        frame_.promise().resume.waiter = waiter;
+    }
+    T await_resume() {
+        promise_type& task = frame_.promise();
+        task.was_joined = true;
+        if (task.error) std::rethrow_exception(task.error);
+        return task.take();
+    }
+
+private:
+    friend promise_type;
+    template <class U>
+    friend spawned<U> spawn_on(detail::spawned_list&, const detail::poster&, task<U>);
+
+    explicit spawned(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
+
+    std::coroutine_handle<promise_type> frame_;
+    const std::function<void(const std::string&)>* report_ = nullptr;
+};
+
+namespace detail {
+
+template <class T>
+spawned<T> spawned_promise<T>::get_return_object() noexcept {
+    return spawned<T>(std::coroutine_handle<spawned_promise>::from_promise(*this));
+}
+
+template <class T>
+spawned<T> run_in_background(task<T> work) {
+    co_return co_await std::move(work);
+}
+
+}  // namespace detail
+
+/// Posts the start of `work`, which `list` then keeps. Runtimes offer this as spawn().
+template <class T>
+spawned<T> spawn_on(detail::spawned_list& list, const detail::poster& post, task<T> work) {
+    spawned<T> handle = detail::run_in_background(std::move(work));
+    auto& promise = handle.frame_.promise();
+    handle.report_ = &list.report;
+    promise.resume.waiter = handle.frame_;
+    promise.destroy = [](detail::spawned_promise_base* self) noexcept {
+        auto& whole = static_cast<detail::spawned_promise<T>&>(*self);
+        std::coroutine_handle<detail::spawned_promise<T>>::from_promise(whole).destroy();
+    };
+    list.add(promise);
+    post(&promise.resume);
+    return handle;
+}
+
+}  // namespace overlap

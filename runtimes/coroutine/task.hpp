@@ -1,0 +1,188 @@
+// The coroutine that the stackless runtime runs: lazy, awaited once, with symmetric transfer.
+#pragma once
+
+#include <overlap/coroutine/awaitable.hpp>
+#include <overlap/coroutine/frame_pool.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace overlap {
+
+template <class T>
+class task;
+
+namespace detail {
+
+struct nothing {};
+
+/// How a result of type T is kept until it is taken: as itself if it can be made empty-handed.
+template <class T>
+using result_slot =
+    std::conditional_t<std::is_void_v<T>, nothing,
+                       std::conditional_t<std::is_default_constructible_v<T>, T, std::optional<T>>>;
+
+/// Whom a task tells that it has ended: one task waiting for one child or, in a gather, for many.
+/// It lives in the waiter's frame.
+struct task_target {
+    std::coroutine_handle<> waiter;
+    std::size_t pending = 1;  ///< Children that have not ended.
+    void* results = nullptr;  ///< An array of result_slot, by index.
+    /// In a gather, the frames of the children that have not ended, by index; each child frees its
+    /// own at its end. Otherwise nullptr, and the task object owns the frame.
+    std::coroutine_handle<>* children = nullptr;
+    std::exception_ptr error;  ///< That of the lowest index.
+    std::size_t error_index = 0;
+
+    void fail(std::size_t index, std::exception_ptr thrown) noexcept {
+        if (error && error_index < index) return;
+        error = std::move(thrown);
+        error_index = index;
+    }
+};
+
+struct task_final_awaiter {
+    static bool await_ready() noexcept { return false; }
+
+    /// Returns whom to resume: symmetric transfer, so chains of any length use one stack frame
+    /// (L. Baker, "C++ coroutines: understanding symmetric transfer", 2020; P0913).
+    template <class Promise>
+    static std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) noexcept {
+        task_target& target = *ended.promise().target;
+        if (target.children != nullptr) {
+            target.children[ended.promise().index] = nullptr;
+            ended.destroy();
+        }
+        if (--target.pending == 0) return target.waiter;
+        return std::noop_coroutine();
+    }
+
+    static void await_resume() noexcept {}
+};
+
+struct task_promise_base : checks_awaitables {
+    task_target* target = nullptr;
+    std::size_t index = 0;
+
+    static void* operator new(std::size_t size) { return frame_pool::allocate(size); }
+    static void operator delete(void* frame, std::size_t size) noexcept {
+        frame_pool::release(frame, size);
+    }
+
+    static std::suspend_always initial_suspend() noexcept { return {}; }
+    static task_final_awaiter final_suspend() noexcept { return {}; }
+    void unhandled_exception() noexcept { target->fail(index, std::current_exception()); }
+};
+
+template <class T>
+struct task_promise : task_promise_base {
+    task<T> get_return_object() noexcept;
+
+    template <class Value = T>
+        requires std::is_convertible_v<Value&&, T>
+    void return_value(Value&& value) {
+        static_cast<result_slot<T>*>(target->results)[index] = std::forward<Value>(value);
+    }
+};
+
+template <>
+struct task_promise<void> : task_promise_base {
+    task<void> get_return_object() noexcept;
+    void return_void() const noexcept {}
+};
+
+template <class T>
+class task_awaiter;
+
+}  // namespace detail
+
+/// A coroutine that runs when it is awaited, spawned, gathered or given to run(), and not before;
+/// then it runs once. Owns its frame: destroying a task that was never started frees its arguments
+/// and runs nothing. T is void or a movable object type.
+template <class T = void>
+class [[nodiscard]] task {
+    static_assert(!std::is_reference_v<T>, "task<T&>: return a pointer or std::reference_wrapper");
+
+public:
+    using promise_type = detail::task_promise<T>;
+    using value_type = T;
+
+    task(task&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+    task& operator=(task&& other) noexcept {
+        std::swap(frame_, other.frame_);
+        return *this;
+    }
+    ~task() {
+        if (frame_) frame_.destroy();
+    }
+
+    /// Runs the task to its end and returns its result or throws what it threw. The frame is freed
+    /// before the next statement.
+    detail::task_awaiter<T> operator co_await() && noexcept {
+        return detail::task_awaiter<T>(std::move(*this));
+    }
+
+    /// Gives up the frame, which has not been started; the caller starts it and frees it.
+    [[nodiscard]] std::coroutine_handle<promise_type> release() noexcept {
+        return std::exchange(frame_, nullptr);
+    }
+
+private:
+    friend promise_type;
+    friend detail::task_awaiter<T>;
+
+    explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
+
+    std::coroutine_handle<promise_type> frame_;
+};
+
+namespace detail {
+
+inline task<void> task_promise<void>::get_return_object() noexcept {
+    return task<void>(std::coroutine_handle<task_promise>::from_promise(*this));
+}
+
+template <class T>
+task<T> task_promise<T>::get_return_object() noexcept {
+    return task<T>(std::coroutine_handle<task_promise>::from_promise(*this));
+}
+
+/// Owns the awaited task until its result is taken.
+template <class T>
+class task_awaiter {
+public:
+    explicit task_awaiter(task<T> awaited) noexcept : awaited_(std::move(awaited)) {}
+
+    static bool await_ready() noexcept { return false; }
+
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiter) noexcept {
+        target_.waiter = waiter;
+        target_.results = &result_;
+        awaited_.frame_.promise().target = &target_;
+        return awaited_.frame_;
+    }
+
+    T await_resume() {
+        if (target_.error) std::rethrow_exception(std::move(target_.error));
+        if constexpr (std::is_void_v<T>) {
+            return;
+        } else if constexpr (std::is_same_v<result_slot<T>, T>) {
+            return std::move(result_);
+        } else {
+            return *std::move(result_);
+        }
+    }
+
+private:
+    task<T> awaited_;
+    task_target target_;
+    [[no_unique_address]] result_slot<T> result_{};
+};
+
+}  // namespace detail
+
+}  // namespace overlap
