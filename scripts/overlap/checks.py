@@ -1,0 +1,228 @@
+"""Runs every check of the project and closes with one line that counts them.
+
+Each step runs although an earlier one failed. What a step prints goes to build/test-logs/; of one
+that failed, the end is shown.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from overlap import twins
+from overlap.building import BuildError, build, logged, tail
+from overlap.machine import ROOT
+
+LOGS = ROOT / "build" / "test-logs"
+SANITIZERS = ("asan", "ubsan", "tsan")
+FAILURES_SHOWN = 10
+
+
+@dataclass
+class Counts:
+    """The outcome of a step. `shown` is what a person needs to see of its failures."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    shown: str = ""
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+Step = Callable[[], Counts]
+
+
+def one(good: bool, shown: str) -> Counts:
+    """The counts of a check that holds or does not."""
+    return Counts(passed=1) if good else Counts(failed=1, shown=shown)
+
+
+def read_junit(report: Path) -> Counts:
+    """Counts the test cases of a JUnit report as ctest and pytest write it. A test that ctest could
+    not start is a failure, though its report calls it skipped."""
+    counts = Counts()
+    texts = []
+    for case in xml.parse(report).iter("testcase"):
+        failure = case.find("failure") if case.find("failure") is not None else case.find("error")
+        skipped = case.find("skipped")
+        not_started = skipped is not None and "Unable to find" in skipped.get("message", "")
+        if failure is not None or not_started:
+            counts.failed += 1
+            said = (failure.text if failure is not None else None) or case.findtext("system-out")
+            texts.append(f"--- {case.get('classname')}: {case.get('name')}\n{said or ''}")
+        elif skipped is not None or case.get("status") in ("notrun", "disabled"):
+            counts.skipped += 1
+        else:
+            counts.passed += 1
+    counts.shown = "\n".join(texts[:FAILURES_SHOWN])
+    if len(texts) > FAILURES_SHOWN:
+        counts.shown += f"\n... and {len(texts) - FAILURES_SHOWN} more"
+    return counts
+
+
+def run_with_report(command: Sequence[str | Path], report: Path, log: Path) -> Counts:
+    """Runs a test runner that writes a JUnit report. A runner that fails without saying which test
+    did (it crashed, or found none) counts as one failure."""
+    report.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)
+    status = logged(command, log, {})
+    try:
+        counts = read_junit(report)
+    except (OSError, xml.ParseError) as error:
+        return one(False, f"no report ({error}); {log}:\n{tail(log)}")
+    if counts.passed + counts.failed == 0 or (status != 0 and counts.failed == 0):
+        return Counts(counts.passed, 1, counts.skipped, f"exit code {status}; {log}:\n{tail(log)}")
+    return counts
+
+
+def ctest(preset: str) -> Counts:
+    """Builds a preset and runs its tests, one at a time: many of them measure time."""
+    try:
+        directory = build(preset, [], LOGS / f"{preset}-build.log")
+    except BuildError as error:
+        return one(False, str(error))
+    report = LOGS / f"{preset}-ctest.xml"
+    command = ["ctest", "--test-dir", directory, "--output-junit", report, "--output-on-failure"]
+    return run_with_report(command, report, LOGS / f"{preset}-ctest.log")
+
+
+def pytest() -> Counts:
+    report = LOGS / "pytest.xml"
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}"]
+    return run_with_report(command, report, LOGS / "pytest.log")
+
+
+def warnings() -> Counts:
+    """Everything must compile with clang without a warning."""
+    try:
+        build("clang", [], LOGS / "clang-build.log")
+    except BuildError as error:
+        return one(False, str(error))
+    return one(True, "")
+
+
+def tool(name: str, *command: str | Path) -> Counts:
+    log = LOGS / f"{name}.log"
+    log.unlink(missing_ok=True)
+    return one(logged(command, log, {}) == 0, tail(log) if log.exists() else "")
+
+
+def tracked(*patterns: str) -> list[str]:
+    """Files of the project, among them new ones that git does not know yet."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in sorted(set(listed.splitlines())) if (ROOT / name).exists()]
+
+
+def clang_format() -> Counts:
+    files = tracked("*.hpp", "*.cpp")
+    return tool("clang-format", "clang-format-19", "--dry-run", "-Werror", *files)
+
+
+def shell_scripts() -> list[str]:
+    files = tracked("scripts", ".ci")
+    return [name for name in files if (ROOT / name).read_bytes().startswith(b"#!/usr/bin/env bash")]
+
+
+def shellcheck() -> Counts:
+    return tool("shellcheck", "shellcheck", *shell_scripts())
+
+
+def black() -> Counts:
+    return tool("black", "black", "--check", "--quiet", "--diff", *tracked("*.py"))
+
+
+def direct_twins() -> Counts:
+    return tool("twins", sys.executable, "-m", "overlap.twins", *twins.WORKLOAD_HEADERS)
+
+
+def clang_tidy() -> Counts:
+    """Checks every header once, through one source file for each folder of runtimes/, and every
+    source of bench/. Tests are left out: they would take most of the time and ship nothing."""
+    directory = ROOT / "build" / "release"
+    if not (directory / "compile_commands.json").exists():
+        return one(False, "build/release is not configured: run the step `release` first")
+    jobs = [("bench", name) for name in tracked("bench/*.cpp") if not name.endswith("_test.cpp")]
+    for part in sorted({Path(name).parts[1] for name in tracked("runtimes/*/*.hpp")}):
+        source = LOGS / "every_header" / f"{part}.cpp"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        headers = tracked(f"runtimes/{part}/*.hpp")
+        includes = [f"#include <overlap/{name.removeprefix('runtimes/')}>\n" for name in headers]
+        source.write_text("".join(includes))
+        jobs.append((part, str(source)))
+
+    def check(job: tuple[str, str]) -> str:
+        part, source = job
+        # Files that the build compiles are checked as it compiles them, the others alike.
+        how = ["-p", str(directory)] if part == "bench" else []
+        flags = [] if how else ["--", "-std=c++20", "-I", str(directory / "include")]
+        # Headers are reached through the link <build>/include/overlap -> runtimes.
+        filters = f"--header-filter=/(overlap|runtimes)/{part}/|/bench/"
+        command = ["clang-tidy-19", "--quiet", filters, *how, source, *flags]
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        return ran.stdout + ran.stderr if ran.returncode else ""
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        said = "\n".join(text for text in pool.map(check, jobs) if text)
+    (LOGS / "clang-tidy.log").write_text(said)
+    return one(not said, "\n".join(said.splitlines()[:60]))
+
+
+STEPS: dict[str, Step] = {
+    "release": lambda: ctest("release"),
+    "pytest": pytest,
+    "twins": direct_twins,
+    "clang-format": clang_format,
+    "clang-tidy": clang_tidy,
+    "shellcheck": shellcheck,
+    "black": black,
+    "clang": warnings,
+    **{name: lambda name=name: ctest(name) for name in SANITIZERS},
+}
+
+
+def run_steps(names: Sequence[str], steps: dict[str, Step]) -> int:
+    """Runs the steps, prints how each went and the closing line, and returns the exit code."""
+    total = Counts()
+    for name in names:
+        begun = time.monotonic()
+        try:
+            counts = steps[name]()
+        except (OSError, subprocess.CalledProcessError) as error:
+            counts = one(False, str(error))
+        print(f"{name}, {time.monotonic() - begun:.0f} s: {counts}")
+        if counts.shown:
+            print(counts.shown)
+        sys.stdout.flush()
+        total.passed += counts.passed
+        total.failed += counts.failed
+        total.skipped += counts.skipped
+    print(total)
+    return 1 if total.failed or not total.passed else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/test",
+        description="Builds and tests the project, checks its style, and runs the tests again under "
+        f"the sanitizers. Steps: {', '.join(STEPS)}. The last line counts tests and checks.",
+    )
+    parser.add_argument("--quick", action="store_true", help="without the sanitizers")
+    parser.add_argument("--only", choices=STEPS, action="append", metavar="STEP", help="repeatable")
+    options = parser.parse_args(arguments)
+    names = options.only or [n for n in STEPS if not (options.quick and n in SANITIZERS)]
+    LOGS.mkdir(parents=True, exist_ok=True)
+    return run_steps(names, STEPS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

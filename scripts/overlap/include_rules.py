@@ -1,0 +1,78 @@
+"""Includes point down only: which part of the project may include which.
+
+    bench -> runtimes/{coroutine, fiber, thread_pool, process, sequential, floor} -> core
+    loops -> core;  conformance -> core
+
+Tests are exempt from the layers, since they put a loop under a runtime to see both work, but what
+lives in runtimes/ never includes bench/.
+"""
+
+import re
+from pathlib import Path
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
+SOURCES = (".hpp", ".cpp", ".h", ".c")
+
+# Beside its own, the parts that a part of runtimes/ may include. One that is not listed may include
+# what a plug-in from outside could: the core and the rules.
+ALLOWED = {
+    "core": set(),
+    "loops": {"core"},
+    "coroutine": {"core"},
+    "fiber": {"core"},
+    "thread_pool": {"core"},
+    "process": {"core"},
+    "sequential": {"core"},
+    "floor": {"core"},
+    "conformance": {"core"},
+}
+PLUG_IN = {"core", "conformance"}
+
+
+def _target(root: Path, file: Path, quote: str, name: str) -> Path | None:
+    """What an include names, relative to `root`; None if it is not the project's."""
+    if name.startswith("overlap/"):
+        return Path("runtimes") / name.removeprefix("overlap/")
+    if quote == '"':
+        path = (file.parent / name).resolve()
+        return path.relative_to(root) if path.is_relative_to(root) else None
+    return None
+
+
+def _part(path: Path) -> str:
+    return path.parts[1] if path.parts[0] == "runtimes" and len(path.parts) > 2 else path.parts[0]
+
+
+def include_violations(root: Path) -> list[str]:
+    """One line, `file:line: what is wrong`, for each include under runtimes/ and bench/ that does
+    not point down."""
+    root = root.resolve()
+    violations = []
+    for folder in ("runtimes", "bench"):
+        for file in sorted((root / folder).rglob("*")):
+            if file.suffix not in SOURCES:
+                continue
+            text = file.read_text(encoding="utf-8")
+            for match in INCLUDE.finditer(text):
+                target = _target(root, file, *match.groups())
+                reason = _reason(file.relative_to(root), target) if target else ""
+                if reason:
+                    line = text.count("\n", 0, match.start()) + 1
+                    violations.append(f"{file.relative_to(root)}:{line}: {reason}")
+    return violations
+
+
+def _reason(file: Path, target: Path) -> str:
+    """Why `file` must not include `target`; empty if it may."""
+    if file.parts[0] == "bench":
+        return ""
+    if target.parts[0] != "runtimes":
+        return f"runtimes/ must not include {target}"
+    part, included = _part(file), _part(target)
+    if part == included or file.stem.endswith("_test"):
+        return ""
+    allowed = ALLOWED.get(part, PLUG_IN)
+    if included in allowed:
+        return ""
+    choices = ", ".join(sorted(allowed)) or "nothing of the project"
+    return f"{part} must not include {target}; it may include {choices}"

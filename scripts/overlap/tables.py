@@ -1,0 +1,208 @@
+"""From records to tables: one for each workload, grouped by case, medians over blocks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from overlap.records import Records
+from overlap.sampling import Row
+from overlap.units import NOT_MEASURED, byte_count, plain, seconds, several_seconds
+
+Counters = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Column:
+    """`optional` columns are left out of a narrow terminal, the highest number first."""
+
+    header: str
+    optional: int = 0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One backend: either all its cells, or the words that say why there are none."""
+
+    backend: str
+    cells: list[str] = field(default_factory=list)
+    words: str = ""
+
+
+@dataclass
+class Table:
+    workload: str
+    columns: list[Column]
+    cases: dict[str, list[Line]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class RowSamples:
+    """What a run knows of one row."""
+
+    row: Row
+    by_block: dict[int, Counters] = field(default_factory=dict)
+    error: str = ""  # Of the last sample that failed, if no later one in its block went well.
+    attempted: int = 0  # Blocks with a sample, good or not.
+
+    def middle(self, counter: str) -> float | None:
+        """The median over the blocks that carry the counter."""
+        values = [counters[counter] for counters in self.by_block.values() if counter in counters]
+        return median(values) if values else None
+
+    def range(self, counter: str) -> list[float]:
+        values = [counters[counter] for counters in self.by_block.values() if counter in counters]
+        return [min(values), max(values)] if values else []
+
+    def ratio(self, other: "RowSamples", counter: str) -> float | None:
+        """The median of the ratios within each block: samples of different blocks are never
+        compared."""
+        ratios = [
+            counters[counter] / other.by_block[block][counter]
+            for block, counters in self.by_block.items()
+            if counter in counters and other.by_block.get(block, {}).get(counter, 0) > 0
+        ]
+        return median(ratios) if ratios else None
+
+    @property
+    def words(self) -> str:
+        """Why this row shows no numbers; empty if it shows them. One wrong result takes back the
+        others."""
+        if self.row.skip:
+            return self.row.skip
+        if self.by_block and not self.error.startswith("wrong"):
+            return ""
+        return self.error or "not measured yet"
+
+
+def samples_of_rows(records: Records) -> dict[str, RowSamples]:
+    """By the rows' names, in the order of the specification."""
+    rows = {r["row"]: RowSamples(Row.from_record(r)) for r in records.head["rows"]}
+    blocks: dict[str, set[int]] = {}
+    for sample in records.samples:
+        row, block = rows[sample["row"]], sample["block"]
+        blocks.setdefault(sample["row"], set()).add(block)
+        row.attempted = len(blocks[sample["row"]])
+        if "error" in sample:
+            row.error = sample["error"]
+        else:
+            row.by_block[block] = sample["counters"]
+            row.error = row.error if row.error.startswith("wrong") else ""
+    return rows
+
+
+Cell = Callable[[RowSamples, RowSamples | None], str]
+
+
+def _spread(row: RowSamples) -> str:
+    return several_seconds(row.range("wall_s"), "–")
+
+
+def _percentiles(prefix: str) -> Cell:
+    names = [f"{prefix}_{which}_s" for which in ("p50", "p99", "max")]
+    return lambda row, _: several_seconds([row.middle(name) for name in names])
+
+
+def _ratio(counter: str) -> Cell:
+    return lambda row, floor: plain(row.ratio(floor, counter)) if floor else NOT_MEASURED
+
+
+def _verified(row: RowSamples, _: RowSamples | None) -> str:
+    return "✓" if not row.error else f"✓ {len(row.by_block)}/{row.attempted}"
+
+
+def _columns(rows: Sequence[RowSamples]) -> list[tuple[Column, Cell]]:
+    """The columns of a workload's table: percentiles and the ratio of CPU time only where the
+    workload has them."""
+    unit = rows[0].row.unit
+    counters = {name for row in rows for block in row.by_block.values() for name in block}
+    columns: list[tuple[Column, Cell]] = [
+        (Column("wall"), lambda row, _: seconds(row.middle("wall_s"))),
+        (Column("min–max", optional=3), lambda row, _: _spread(row)),
+        (Column("C"), lambda row, _: plain(row.middle("concurrency"))),
+        (Column("P"), lambda row, _: plain(row.middle("parallelism"))),
+        (Column(f"CPU/{unit}"), lambda row, _: seconds(row.middle("cpu_per_task_s"))),
+        (
+            Column("memory/task", optional=1),
+            lambda row, _: byte_count(row.middle("bytes_per_task")),
+        ),
+    ]
+    for prefix in ("lateness", "latency"):
+        if f"{prefix}_p50_s" in counters or f"{prefix}_max_s" in counters:
+            columns.append((Column(f"{prefix} p50 / p99 / max", optional=2), _percentiles(prefix)))
+    columns.append((Column("wall ÷ floor"), _ratio("wall_s")))
+    if rows[0].row.workload == "echo":
+        columns.append((Column("CPU ÷ floor"), _ratio("cpu_per_task_s")))
+    columns.append((Column("verified"), _verified))
+    return columns
+
+
+FLOORS = ("floor", "floor:uring", "floor:epoll")  # The first one that ran is compared with.
+
+
+def _floor(rows: Sequence[RowSamples]) -> RowSamples | None:
+    measured = {row.row.backend: row for row in rows if not row.words}
+    return next((measured[name] for name in FLOORS if name in measured), None)
+
+
+def build_table(workload: str, rows: Sequence[RowSamples]) -> Table:
+    columns = _columns(rows)
+    table = Table(workload, [column for column, _ in columns])
+    floors: dict[str, list[str]] = {}
+    for case in dict.fromkeys(row.row.case for row in rows):
+        of_case = [row for row in rows if row.row.case == case]
+        floor = _floor(of_case)
+        floors.setdefault(floor.row.backend if floor else "", []).append(case)
+        table.cases[case] = [
+            Line(row.row.backend, words=row.words)
+            if row.words
+            else Line(row.row.backend, [cell(row, floor) for _, cell in columns])
+            for row in of_case
+        ]
+        for row in of_case:
+            if row.error and not row.words:
+                table.notes.append(
+                    f"{row.row.row}: {len(row.by_block)} of {row.attempted} blocks measured, then "
+                    f"given up: {row.error}"
+                )
+    table.notes[:0] = _floor_notes(floors)
+    return table
+
+
+def _floor_notes(floors: dict[str, list[str]]) -> list[str]:
+    """Which floor is compared with, and where there is none."""
+    names = [name for name in floors if name]
+    notes = []
+    if names == ["floor"]:
+        notes.append("÷ floor: the ratio to `floor` of the same block, median over blocks")
+    else:
+        for name in names:
+            where = "" if len(names) == 1 else f" ({', '.join(floors[name])})"
+            notes.append(
+                f"÷ floor: the ratio to `{name}` of the same block, median over blocks{where}"
+            )
+    if "" in floors:
+        notes.append(f"no floor was measured for {', '.join(floors[''])}: no ratio to it")
+    return notes
+
+
+def build_tables(records: Records) -> list[Table]:
+    rows = list(samples_of_rows(records).values())
+    return [
+        build_table(workload, [row for row in rows if row.row.workload == workload])
+        for workload in dict.fromkeys(row.row.workload for row in rows)
+    ]
+
+
+def harness_share(records: Records) -> float | None:
+    """The largest share of a sample's wall time that the harness itself took."""
+    shares = [s["counters"].get("harness_share") for s in records.samples if "counters" in s]
+    return max((share for share in shares if share is not None), default=None)
+
+
+def contaminated_share(records: Records) -> float:
+    """The share of samples during which the machine was busy with something else."""
+    samples: list[dict[str, Any]] = records.samples
+    dirty = sum(bool(sample.get("contamination", {}).get("dirty")) for sample in samples)
+    return dirty / len(samples) if samples else 0.0
