@@ -1,0 +1,201 @@
+// Rules of every direct runtime: what a gather returns and throws, and that all tasks run.
+#pragma once
+
+#include <overlap/conformance/direct_tasks.hpp>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+namespace overlap::conformance {
+
+template <direct_runtime Runtime>
+void required_results_come_in_the_order_of_the_tasks() {
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    std::size_t largest = 1'000;
+    for (const std::size_t n : {0U, 1U, 2U, 3U, 1'000U, 100'000U}) {
+        // Some runtimes make a thread or process for each task, and would take minutes.
+        if (n > largest) break;
+        const auto begin = std::chrono::steady_clock::now();
+        const auto results = runtime.run([&] { return gather_squares(runtime, n); });
+        const auto spent = std::chrono::steady_clock::now() - begin;
+        if (n == largest && spent < std::chrono::milliseconds(100)) largest = 100'000;
+        expect_equal(results.size(), n, "results of a gather");
+        for (std::size_t index = 0; index < n; ++index) {
+            expect_equal(results[index], index * index, text("result ", index, " of ", n));
+        }
+    }
+}
+
+template <direct_runtime Runtime>
+void required_results_may_be_of_any_portable_type() {
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    const auto truths = runtime.run([&] { return gather_parities(runtime, 1'000); });
+    const auto texts = runtime.run([&] { return gather_texts(runtime, 1'000); });
+    expect_equal(truths.size(), 1'000U, "results of type bool");
+    expect_equal(texts.size(), 1'000U, "results of a type without default constructor");
+    for (std::size_t index = 0; index < 1'000; ++index) {
+        expect_equal(truths[index], index % 2 == 1, text("truth ", index));
+        expect_equal(std::string(texts[index].data()), std::to_string(index), "text");
+    }
+}
+
+template <direct_runtime Runtime>
+void required_tasks_without_results_run_once_each() {
+    constexpr std::size_t n = 1'000;
+    const shared_counts counts(n);
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    runtime.run([&] { gather_counts(runtime, n, counts.data()); });
+    counts.expect_all(1);
+}
+
+template <direct_runtime Runtime>
+void required_gathers_nest() {
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    constexpr std::size_t depth = 3;
+    constexpr std::size_t leaves = 4 * 4 * 4;
+    const auto sum = runtime.run([&] { return sum_of_leaves(runtime, depth, 0); });
+    expect_equal(sum, leaves * (leaves - 1) / 2, "sum of the leaves of a tree of gathers");
+}
+
+/// Runs `gather` and throws a violation unless it throws an exception whose what() is `expected`.
+template <class Gather>
+void expect_failure(Gather gather, std::string_view expected) {
+    try {
+        gather();
+    } catch (const std::exception& failure) {
+        expect_equal(std::string_view(failure.what()), expected, "exception of gather");
+        return;
+    }
+    throw violation("gather returned", text("an exception: ", expected));
+}
+
+template <direct_runtime Runtime>
+void required_all_tasks_run_although_some_throw() {
+    constexpr std::size_t n = 200;
+    const shared_counts counts(n);
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    expect_failure([&] { runtime.run([&] { gather_with_failures(runtime, n, counts.data()); }); },
+                   "task 7");
+    counts.expect_all(1);
+}
+
+template <direct_runtime Runtime>
+void required_lowest_index_is_thrown_even_when_it_throws_last() {
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    expect_failure([&] { runtime.run([&] { gather_late_failures(runtime, 4); }); }, "task 0");
+}
+
+template <direct_runtime Runtime>
+void required_failure_of_a_nested_gather_reaches_the_outer_one() {
+    const shared_counts counts(10);
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    expect_failure([&] { runtime.run([&] { gather_nested_failures(runtime, 3, counts.data()); }); },
+                   "task 7");
+    counts.expect_all(3);
+}
+
+template <direct_runtime Runtime>
+void required_system_errors_keep_their_code() {
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    const std::system_error thrown(ENOENT, std::generic_category(), "no such thing");
+    try {
+        runtime.run([&] { gather_system_errors(runtime, 3); });
+    } catch (const std::system_error& failure) {
+        expect_equal(failure.code(), thrown.code(), "code of the exception");
+        expect_equal(std::string(failure.what()), thrown.what(), "text of the exception");
+        return;
+    }
+    throw violation("gather returned", "std::system_error");
+}
+
+template <direct_runtime Runtime>
+void required_gather_works_after_a_failed_one() {
+    const shared_counts counts(50);
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    for (std::size_t round = 1; round <= 3; ++round) {
+        expect_failure(
+            [&] { runtime.run([&] { gather_with_failures(runtime, 50, counts.data()); }); },
+            "task 7");
+        counts.expect_all(static_cast<std::uint32_t>(round));
+        const auto results = runtime.run([&] { return gather_squares(runtime, 50); });
+        expect_equal(results.back(), 49U * 49U, "last result after a failed gather");
+    }
+}
+
+template <direct_runtime Runtime>
+void required_run_returns_what_the_root_returns() {
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    expect_equal(runtime.run([&] { return square_of(runtime, 6); }), 36U, "result of run");
+    const auto owned = runtime.run([] { return std::make_unique<int>(3); });
+    expect_equal(*owned, 3, "result of run that cannot be copied");
+    bool ran = false;
+    runtime.run([&] { ran = true; });
+    expect(ran, "a root that returns nothing did not run", "run() runs it");
+}
+
+template <direct_runtime Runtime>
+void required_run_throws_what_the_root_throws() {
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    try {
+        runtime.run([]() -> int { throw std::out_of_range("root"); });
+    } catch (const std::out_of_range& thrown) {
+        expect_equal(std::string_view(thrown.what()), "root", "exception of run");
+        expect_equal(runtime.run([] { return 1; }), 1, "result of the next run");
+        return;
+    }
+    throw violation("run returned", "the exception of the root");
+}
+
+template <direct_runtime Runtime>
+std::vector<rule> direct_gather_rules() {
+    return {
+        {"required_results_come_in_the_order_of_the_tasks",
+         "gather runs body(0) .. body(n - 1) and returns their results in that order",
+         runtime_contract, &required_results_come_in_the_order_of_the_tasks<Runtime>},
+        {"required_results_may_be_of_any_portable_type",
+         "what is trivially copyable may be a result", runtime_contract,
+         &required_results_may_be_of_any_portable_type<Runtime>},
+        {"required_tasks_without_results_run_once_each",
+         "gather returns nothing for tasks that return nothing, having run each", runtime_contract,
+         &required_tasks_without_results_run_once_each<Runtime>},
+        {"required_gathers_nest", "calls are made from inside the runtime's own tasks",
+         runtime_contract, &required_gathers_nest<Runtime>},
+        {"required_all_tasks_run_although_some_throw",
+         "if tasks throw, all others still run to their ends", runtime_contract,
+         &required_all_tasks_run_although_some_throw<Runtime>},
+        {"required_lowest_index_is_thrown_even_when_it_throws_last",
+         "then the exception of the lowest index is thrown", runtime_contract,
+         &required_lowest_index_is_thrown_even_when_it_throws_last<Runtime>},
+        {"required_failure_of_a_nested_gather_reaches_the_outer_one",
+         "a task that gathers throws what its gather throws", runtime_contract,
+         &required_failure_of_a_nested_gather_reaches_the_outer_one<Runtime>},
+        {"required_system_errors_keep_their_code",
+         "errors of the operating system are std::system_error", runtime_contract,
+         &required_system_errors_keep_their_code<Runtime>},
+        {"required_gather_works_after_a_failed_one", "a runtime survives the failures of its tasks",
+         runtime_contract, &required_gather_works_after_a_failed_one<Runtime>},
+        {"required_run_returns_what_the_root_returns",
+         "run runs a root task on the calling thread to its result", runtime_contract,
+         &required_run_returns_what_the_root_returns<Runtime>},
+        {"required_run_throws_what_the_root_throws",
+         "an exception of the root reaches run's caller", runtime_contract,
+         &required_run_throws_what_the_root_throws<Runtime>},
+    };
+}
+
+}  // namespace overlap::conformance

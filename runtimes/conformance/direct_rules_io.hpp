@@ -1,0 +1,268 @@
+// Rules of every direct runtime: connections, and that errors of I/O surface.
+#pragma once
+
+#include <overlap/conformance/clients.hpp>
+#include <overlap/conformance/direct_tasks.hpp>
+#include <overlap/conformance/streams.hpp>
+
+#include <algorithm>
+#include <span>
+
+namespace overlap::conformance {
+
+/// Accepts one connection and sends back what it reads until the client has no more; how many bytes
+/// that was.
+template <direct_runtime Runtime>
+std::size_t echo_one(Runtime& runtime, int listener) {
+    const int connection = runtime.accept(listener);
+    std::array<std::byte, 16'384> buffer;
+    std::size_t total = 0;
+    for (;;) {
+        const std::size_t size = runtime.read(connection, buffer);
+        if (size == 0) break;
+        runtime.write(connection, std::span(buffer).first(size));
+        total += size;
+    }
+    runtime.close(connection);
+    return total;
+}
+
+template <direct_runtime Runtime>
+std::vector<std::size_t> gather_echoes(Runtime& runtime, std::size_t n, int listener) {
+    return runtime.gather(
+        n, [&runtime, listener](std::size_t) { return echo_one(runtime, listener); });
+}
+
+/// Echoes what clients of these sizes send, one client after another; a client that ends before it
+/// has got every byte back ends with a status that says why.
+template <direct_runtime Runtime>
+void expect_echo(const std::vector<std::size_t>& sizes) {
+    const unique_descriptor listener = open_listener(endpoint{});
+    client_process clients([&] {
+        for (const std::size_t size : sizes) exchange_bytes(port_of(listener), size);
+    });
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    auto totals = runtime.run([&] { return gather_echoes(runtime, sizes.size(), listener.get()); });
+    clients.expect_success();
+    // Which task accepts which connection is nobody's promise.
+    auto expected = sizes;
+    std::ranges::sort(expected);
+    std::ranges::sort(totals);
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+        expect_equal(totals[i], expected[i], "bytes echoed on a connection");
+    }
+}
+
+template <direct_runtime Runtime>
+void required_bytes_come_back_intact() {
+    expect_echo<Runtime>({1, 64, 5'000, 16'384, 100'000});
+}
+
+template <direct_runtime Runtime>
+void required_long_writes_go_on_until_all_is_sent() {
+    expect_echo<Runtime>({std::size_t{4} << 20U});
+}
+
+template <direct_runtime Runtime>
+void required_end_of_file_is_zero() {
+    expect_echo<Runtime>({0, 0, 0});
+}
+
+/// Accepts one connection and reads until its end; how many bytes that was.
+template <direct_runtime Runtime>
+std::size_t receive_all(Runtime& runtime, int listener) {
+    const int connection = runtime.accept(listener);
+    std::array<std::byte, 64> buffer;
+    std::size_t total = 0;
+    for (;;) {
+        const std::size_t size = runtime.read(connection, buffer);
+        if (size == 0) break;
+        total += size;
+    }
+    runtime.close(connection);
+    return total;
+}
+
+/// Even tasks connect and send, odd ones accept and receive; how many bytes that was. A runtime
+/// with one task in flight can do it too: a connection waits in the listener's queue.
+template <direct_runtime Runtime>
+std::size_t send_or_receive(Runtime& runtime, int listener, endpoint where, std::size_t index) {
+    if (index % 2 == 1) return receive_all(runtime, listener);
+    const std::array<std::byte, 100> bytes{};
+    const int connection = runtime.connect(where);
+    runtime.write(connection, bytes);
+    runtime.close(connection);
+    return bytes.size();
+}
+
+template <direct_runtime Runtime>
+std::vector<std::size_t> gather_pairs(Runtime& runtime, std::size_t n, int listener,
+                                      endpoint where) {
+    return runtime.gather(n, [&runtime, listener, where](std::size_t index) {
+        return send_or_receive(runtime, listener, where, index);
+    });
+}
+
+/// The errno value with which a connection to `where` fails; 0 when it succeeds.
+template <direct_runtime Runtime>
+int error_of_connect(Runtime& runtime, endpoint where) {
+    try {
+        const int connection = runtime.connect(where);
+        runtime.close(connection);
+        return 0;
+    } catch (const std::system_error& error) {
+        return error.code().value();
+    }
+}
+
+template <direct_runtime Runtime>
+std::vector<int> gather_connect_errors(Runtime& runtime, std::size_t n, endpoint where) {
+    return runtime.gather(
+        n, [&runtime, where](std::size_t) { return error_of_connect(runtime, where); });
+}
+
+template <direct_runtime Runtime>
+void required_connect_reaches_a_listener() {
+    const unique_descriptor listener = open_listener(endpoint{});
+    const endpoint where(port_of(listener));
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    const auto handled =
+        runtime.run([&] { return gather_pairs(runtime, 8, listener.get(), where); });
+    for (const std::size_t bytes : handled) expect_equal(bytes, 100U, "bytes sent or received");
+}
+
+template <direct_runtime Runtime>
+void required_refused_connection_is_an_error() {
+    const endpoint nobody(port_of(open_listener(endpoint{})));  // Which is closed again here.
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    const auto errors = runtime.run([&] { return gather_connect_errors(runtime, 3, nobody); });
+    for (const int error : errors) expect_equal(error, ECONNREFUSED, "error of connect");
+}
+
+/// The errno value with which the call fails that `index` stands for; 0 when it succeeds.
+template <direct_runtime Runtime>
+int error_on_closed_descriptor(Runtime& runtime, int closed, std::size_t index) {
+    std::array<std::byte, 16> bytes{};
+    try {
+        if (index == 0) runtime.read(closed, bytes);
+        if (index == 1) runtime.write(closed, bytes);
+        if (index == 2) runtime.accept(closed);
+        if (index == 3) runtime.close(closed);
+        return 0;
+    } catch (const std::system_error& error) {
+        return error.code().value();
+    }
+}
+
+template <direct_runtime Runtime>
+std::vector<int> gather_errors_on_closed_descriptor(Runtime& runtime, std::size_t n, int closed) {
+    return runtime.gather(n, [&runtime, closed](std::size_t index) {
+        return error_on_closed_descriptor(runtime, closed, index);
+    });
+}
+
+template <direct_runtime Runtime>
+void required_errors_of_descriptors_surface() {
+    constexpr int closed = 12'345;
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    const auto errors =
+        runtime.run([&] { return gather_errors_on_closed_descriptor(runtime, 4, closed); });
+    for (std::size_t index = 0; index < errors.size(); ++index) {
+        expect_equal(errors[index], EBADF, text("error of call ", index, " on no descriptor"));
+    }
+}
+
+/// Accepts, and writes until that fails; the errno value.
+template <direct_runtime Runtime>
+int error_of_endless_write(Runtime& runtime, int listener) {
+    const int connection = runtime.accept(listener);
+    const std::array<std::byte, 16'384> bytes{};
+    int code = 0;
+    try {
+        for (;;) runtime.write(connection, bytes);
+    } catch (const std::system_error& error) {
+        code = error.code().value();
+    }
+    runtime.close(connection);
+    return code;
+}
+
+template <direct_runtime Runtime>
+std::vector<int> gather_endless_writes(Runtime& runtime, std::size_t n, int listener) {
+    return runtime.gather(
+        n, [&runtime, listener](std::size_t) { return error_of_endless_write(runtime, listener); });
+}
+
+template <direct_runtime Runtime>
+void required_writing_to_nobody_is_an_error() {
+    constexpr std::size_t connections = 3;
+    const unique_descriptor listener = open_listener(endpoint{});
+    client_process clients([&] {
+        for (std::size_t i = 0; i < connections; ++i) hang_up(port_of(listener));
+    });
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    const auto errors =
+        runtime.run([&] { return gather_endless_writes(runtime, connections, listener.get()); });
+    clients.expect_success();
+    for (const int error : errors) {
+        expect(error == EPIPE || error == ECONNRESET, text("write failed with ", error),
+               "EPIPE or ECONNRESET, and no signal");
+    }
+}
+
+template <direct_runtime Runtime>
+void required_no_descriptor_is_left_open() {
+    const unique_descriptor listener = open_listener(endpoint{});
+    const endpoint where(port_of(listener));
+    const endpoint nobody(port_of(open_listener(endpoint{})));
+    const auto before = count_descriptors();
+    {
+        client_process clients([&] {
+            for (int i = 0; i < 4; ++i) exchange_bytes(where.port(), 1'000);
+        });
+        fresh<Runtime> made;
+        Runtime& runtime = made.runtime;
+        runtime.run([&] {
+            gather_echoes(runtime, 4, listener.get());
+            gather_connect_errors(runtime, 4, nobody);
+        });
+        clients.expect_success();
+    }
+    expect_equal(count_descriptors(), before, "open descriptors after the runtime has gone");
+}
+
+template <direct_runtime Runtime>
+std::vector<rule> direct_io_rules() {
+    return {
+        {"required_bytes_come_back_intact",
+         "read returns at most as many bytes as asked for; write sends all of them",
+         runtime_contract, &required_bytes_come_back_intact<Runtime>},
+        {"required_long_writes_go_on_until_all_is_sent",
+         "write sends all the bytes, however many steps that takes", runtime_contract,
+         &required_long_writes_go_on_until_all_is_sent<Runtime>},
+        {"required_end_of_file_is_zero", "read returns 0 at end of file", runtime_contract,
+         &required_end_of_file_is_zero<Runtime>},
+        {"required_connect_reaches_a_listener",
+         "connect returns a new connection's descriptor, which the caller must close",
+         runtime_contract, &required_connect_reaches_a_listener<Runtime>},
+        {"required_refused_connection_is_an_error",
+         "errors of the operating system are std::system_error", runtime_contract,
+         &required_refused_connection_is_an_error<Runtime>},
+        {"required_errors_of_descriptors_surface",
+         "errors of the operating system are std::system_error", runtime_contract,
+         &required_errors_of_descriptors_surface<Runtime>},
+        {"required_writing_to_nobody_is_an_error",
+         "errors of the operating system are std::system_error, never signals", runtime_contract,
+         &required_writing_to_nobody_is_an_error<Runtime>},
+        {"required_no_descriptor_is_left_open",
+         "a runtime closes all that it has opened when it is destroyed", runtime_contract,
+         &required_no_descriptor_is_left_open<Runtime>},
+    };
+}
+
+}  // namespace overlap::conformance

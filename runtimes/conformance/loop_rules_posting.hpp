@@ -1,0 +1,317 @@
+// Rules of every loop: posted operations, run() and stop(), posts from other threads.
+#pragma once
+
+#include <overlap/conformance/probes.hpp>
+
+#include <array>
+#include <atomic>
+#include <barrier>
+#include <chrono>
+#include <future>
+#include <thread>
+#include <vector>
+
+namespace overlap::conformance {
+
+template <event_loop Loop>
+void required_posts_run_in_order() {
+    constexpr std::size_t count = 1'000;
+    std::vector<std::size_t> order;
+    std::vector<post_probe> early(count);
+    std::vector<post_probe> late(count);
+    Loop loop;
+    for (std::size_t i = 0; i < count; ++i) {
+        early[i].then = [&, i] {
+            order.push_back(i);
+            loop.post(&late[i]);
+        };
+        late[i].then = [&, i] { order.push_back(count + i); };
+        loop.post(&early[i]);
+    }
+    run_until_all_complete(loop, late);
+    run_until_all_complete(loop, early);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        expect_equal(order[i], i, text("number of the operation that ran at place ", i));
+    }
+}
+
+template <event_loop Loop>
+void required_post_never_completes_inside_the_call() {
+    post_probe outside;
+    post_probe outside_remote;
+    post_probe inside;
+    post_probe inside_remote;
+    int during = 0;
+    Loop loop;
+    outside.then = [&] {
+        loop.post(&inside);
+        loop.post_remote(&inside_remote);
+        during = inside.completions + inside_remote.completions;
+    };
+    loop.post(&outside);
+    loop.post_remote(&outside_remote);
+    expect_equal(outside.completions + outside_remote.completions, 0,
+                 "operations that completed before run()");
+    run_until_complete(loop, outside, outside_remote, inside, inside_remote);
+    expect_equal(during, 0, "operations that completed inside the call that posted them");
+}
+
+template <event_loop Loop>
+void required_post_leaves_the_result() {
+    post_probe op;
+    op.result = 42;
+    Loop loop;
+    loop.post(&op);
+    run_until_complete(loop, op);
+    expect_result(op, 42, "a posted operation whose result was set to 42");
+}
+
+template <event_loop Loop>
+void required_operation_is_lent_again_inside_its_done() {
+    constexpr int rounds = 10'000;
+    post_probe op;
+    Loop loop;
+    op.then = [&] { op.completions < rounds ? loop.post(&op) : loop.stop(); };
+    loop.post(&op);
+    loop.run();
+    settle(loop);
+    expect_equal(op.completions, rounds, text("completions of an operation posted ", rounds, "x"));
+}
+
+template <event_loop Loop>
+void required_cancel_of_a_posted_operation_changes_nothing() {
+    std::vector<post_probe> ops(3);
+    Loop loop;
+    for (auto& op : ops) loop.post(&op);
+    loop.cancel(&ops[1]);
+    run_until_all_complete(loop, ops);
+    settle(loop);
+    for (const auto& op : ops) expect_result(op, 0, "a posted operation");
+}
+
+template <event_loop Loop>
+void required_run_returns_after_stop_and_goes_on_in_the_next() {
+    constexpr int runs = 3;
+    std::vector<post_probe> rest(10);
+    post_probe stopper;
+    Loop loop;
+    stopper.then = [&] { loop.stop(); };
+    loop.post(&stopper);
+    for (auto& op : rest) loop.post(&op);
+    loop.run();
+    expect_equal(stopper.completions, 1, "calls of stop() when the first run() returned");
+    run_until_all_complete(loop, rest);
+    for (int i = 1; i < runs; ++i) {
+        loop.post(&stopper);
+        loop.run();
+        expect_equal(stopper.completions, 1 + i, "calls of stop() when a later run() returned");
+    }
+    for (const auto& op : rest) expect_equal(op.completions, 1, "completions of what stop() left");
+}
+
+template <event_loop Loop>
+void required_stop_before_run_makes_that_run_return() {
+    post_probe op;
+    Loop loop;
+    loop.stop();
+    loop.run();
+    loop.post(&op);
+    run_until_complete(loop, op);
+    expect_equal(op.completions, 1, "completions after a run() that was stopped before it began");
+}
+
+template <event_loop Loop>
+void required_run_does_not_return_for_want_of_work() {
+    post_probe op;
+    Loop loop;
+    std::jthread other([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        loop.post_remote(&op);
+    });
+    run_until_complete(loop, op);
+}
+
+/// What one thread posts, and what the loop has seen of it.
+struct posting_thread {
+    explicit posting_thread(std::size_t count) : probes(count) {}
+
+    std::vector<post_probe> probes;
+    std::size_t seen = 0;
+    std::size_t out_of_order = 0;
+};
+
+/// Four threads post 10,000 operations each while the loop runs. `inspect` sees each thread's.
+template <event_loop Loop, class Inspect>
+void post_from_four_threads(Inspect inspect) {
+    constexpr std::size_t each = 10'000;
+    std::array<posting_thread, 4> posters{posting_thread(each), posting_thread(each),
+                                          posting_thread(each), posting_thread(each)};
+    Loop loop;
+    countdown all(posters.size() * each, [&] { loop.stop(); });
+    for (auto& poster : posters) {
+        for (std::size_t i = 0; i < each; ++i) {
+            poster.probes[i].then = [&, i] {
+                poster.out_of_order += i != poster.seen;
+                ++poster.seen;
+                all.arrive();
+            };
+        }
+    }
+    {
+        std::vector<std::jthread> threads;
+        for (auto& poster : posters) {
+            threads.emplace_back([&] {
+                for (auto& op : poster.probes) loop.post_remote(&op);
+            });
+        }
+        loop.run();
+    }
+    settle(loop);
+    for (const auto& poster : posters) inspect(poster);
+}
+
+template <event_loop Loop>
+void required_remote_posts_from_four_threads_all_arrive() {
+    post_from_four_threads<Loop>([](const posting_thread& poster) {
+        for (const auto& op : poster.probes) {
+            expect_equal(op.completions, 1, "completions of an operation posted by a thread");
+        }
+    });
+}
+
+template <event_loop Loop>
+void required_remote_posts_of_one_thread_run_in_order() {
+    post_from_four_threads<Loop>([](const posting_thread& poster) {
+        expect_equal(poster.out_of_order, 0U, "operations of one thread that ran out of order");
+    });
+}
+
+template <event_loop Loop>
+void required_remote_post_wakes_a_sleeping_loop() {
+    constexpr int rounds = 20;
+    constexpr auto until_it_sleeps = std::chrono::milliseconds(2);
+    timer_probe far;
+    post_probe wake;
+    std::atomic<int> woken = 0;
+    Loop loop;
+    wake.then = [&] {
+        if (wake.completions == rounds) loop.stop();
+        woken = wake.completions;
+    };
+    loop.call_at(&far, loop.now() + std::chrono::hours(1));
+    std::jthread other([&] {
+        for (int round = 0; round < rounds; ++round) {
+            while (woken != round) std::this_thread::yield();
+            std::this_thread::sleep_for(until_it_sleeps);
+            loop.post_remote(&wake);
+        }
+    });
+    loop.run();
+    expect_equal(wake.completions, rounds, "remote posts that a sleeping loop ran");
+}
+
+template <event_loop Loop>
+void stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep() {
+    constexpr int rounds = 10'000;
+    post_probe wake;
+    std::atomic<int> woken = 0;
+    Loop loop;
+    wake.then = [&] {
+        if (wake.completions == rounds) loop.stop();
+        woken = wake.completions;
+    };
+    std::jthread other([&] {
+        for (int round = 0; round < rounds; ++round) {
+            while (woken != round) std::this_thread::yield();
+            // A pause that differs each time meets every moment of the loop's way to sleep.
+            pass_time(round % 64);
+            loop.post_remote(&wake);
+        }
+    });
+    loop.run();
+    expect_equal(wake.completions, rounds, "remote posts that ran");
+}
+
+template <event_loop Loop>
+void required_two_loops_on_two_threads() {
+    constexpr int hops = 2'000;
+    std::array<std::atomic<Loop*>, 2> loops{};
+    std::barrier<> both(2);
+    post_probe baton;
+    post_probe farewell;
+    std::array<std::vector<timer_probe>, 2> timers{std::vector<timer_probe>(50),
+                                                   std::vector<timer_probe>(50)};
+    std::atomic<int> strangers = 0;
+    baton.then = [&] {
+        const auto holder = static_cast<std::size_t>(baton.completions + 1) % 2;
+        Loop& other = *loops[1 - holder];
+        if (baton.completions < hops) return other.post_remote(&baton);
+        farewell.then = [&other] { other.stop(); };
+        other.post_remote(&farewell);
+        loops[holder].load()->stop();
+    };
+    const auto side = [&](std::size_t number) {
+        const auto own_thread = std::this_thread::get_id();
+        Loop loop;
+        loops[number] = &loop;
+        both.arrive_and_wait();
+        for (auto& timer : timers[number]) {
+            timer.then = [&] { strangers += std::this_thread::get_id() != own_thread; };
+            loop.call_at(&timer, loop.now() + std::chrono::microseconds(100));
+        }
+        if (number == 0) loop.post(&baton);
+        loop.run();
+        run_until_all_complete(loop, timers[number]);
+        both.arrive_and_wait();
+    };
+    auto second = std::async(std::launch::async, side, std::size_t{1});
+    side(0);
+    second.get();
+    expect_equal(baton.completions, hops, "times that two loops handed an operation over");
+    expect_equal(strangers.load(), 0, "timers that completed on the other loop's thread");
+}
+
+template <event_loop Loop>
+std::vector<rule> posting_rules() {
+    constexpr auto where = loop_contract;
+    return {
+        {"required_posts_run_in_order", "Operations posted run in the order of the calls.", where,
+         &required_posts_run_in_order<Loop>},
+        {"required_post_never_completes_inside_the_call",
+         "`done` is called from inside run() and never from inside the call that lent it.", where,
+         &required_post_never_completes_inside_the_call<Loop>},
+        {"required_post_leaves_the_result", "post: `result` is left as the waiter set it.",
+         operation_contract, &required_post_leaves_the_result<Loop>},
+        {"required_operation_is_lent_again_inside_its_done",
+         "`done` may free the operation, or lend it again to any loop.", where,
+         &required_operation_is_lent_again_inside_its_done<Loop>},
+        {"required_cancel_of_a_posted_operation_changes_nothing",
+         "Cancelling a posted operation changes nothing.", where,
+         &required_cancel_of_a_posted_operation_changes_nothing<Loop>},
+        {"required_run_returns_after_stop_and_goes_on_in_the_next",
+         "stop() makes run() return soon, once; operations left waiting go on in the next run().",
+         where, &required_run_returns_after_stop_and_goes_on_in_the_next<Loop>},
+        {"required_stop_before_run_makes_that_run_return",
+         "A stop() before run() makes that run() return.", where,
+         &required_stop_before_run_makes_that_run_return<Loop>},
+        {"required_run_does_not_return_for_want_of_work",
+         "run() waits when there are no operations; it does not return for want of work.", where,
+         &required_run_does_not_return_for_want_of_work<Loop>},
+        {"required_remote_posts_from_four_threads_all_arrive",
+         "post_remote runs `op` from any thread; `done` is called exactly once.", where,
+         &required_remote_posts_from_four_threads_all_arrive<Loop>},
+        {"required_remote_posts_of_one_thread_run_in_order",
+         "Operations posted by one thread run in the order of its calls.", where,
+         &required_remote_posts_of_one_thread_run_in_order<Loop>},
+        {"required_remote_post_wakes_a_sleeping_loop", "post_remote wakes the loop if it waits.",
+         where, &required_remote_post_wakes_a_sleeping_loop<Loop>},
+        {"stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep",
+         "post_remote wakes the loop if it waits.", where,
+         &stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep<Loop>},
+        {"required_two_loops_on_two_threads",
+         "Two loops on two threads know nothing of each other.", where,
+         &required_two_loops_on_two_threads<Loop>},
+    };
+}
+
+}  // namespace overlap::conformance

@@ -1,0 +1,162 @@
+// What rules lend to a loop and how they drive it: operations that record what became of them.
+#pragma once
+
+#include <overlap/conformance/violation.hpp>
+#include <overlap/core/event_loop.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <initializer_list>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace overlap::conformance {
+
+/// The files that the rules of loops quote.
+inline constexpr std::string_view loop_contract = "overlap/core/event_loop.hpp";
+inline constexpr std::string_view operation_contract = "overlap/core/operation.hpp";
+
+/// Calls `reached` once, when arrive() was called as often as was agreed.
+class countdown {
+public:
+    countdown(std::size_t count, std::function<void()> reached)
+        : left_(count), reached_(std::move(reached)) {}
+
+    void arrive() {
+        if (left_ > 0 && --left_ == 0) reached_();
+    }
+    [[nodiscard]] std::size_t left() const noexcept { return left_; }
+
+private:
+    std::size_t left_;
+    std::function<void()> reached_;
+};
+
+/// An operation that counts its completions and then calls `then`, if set. A violation thrown by
+/// `then` would end the program, as `done` may not throw: record there, judge after run().
+template <class Operation>
+class probe : public Operation {
+public:
+    template <class... Arguments>
+    explicit probe(Arguments... arguments) : Operation(arguments..., &complete) {}
+    probe(const probe&) = delete;
+    probe& operator=(const probe&) = delete;
+
+    std::function<void()> then;
+    int completions = 0;
+    countdown* awaited_by = nullptr;  ///< Told of the next completion only.
+
+private:
+    static void complete(operation* op) noexcept {
+        auto& self = static_cast<probe&>(*op);
+        ++self.completions;
+        countdown* awaited = std::exchange(self.awaited_by, nullptr);
+        if (self.then) self.then();
+        if (awaited != nullptr) awaited->arrive();
+    }
+};
+
+using post_probe = probe<operation>;
+using timer_probe = probe<timer_operation>;
+
+/// An I/O operation with its arguments.
+class io_probe : public probe<io_operation> {
+public:
+    io_probe(operation_kind what, int on, const void* bytes = nullptr, std::size_t count = 0)
+        : probe(what) {
+        descriptor = on;
+        data = const_cast<void*>(bytes);  // What is written from is not written to.
+        size = count;
+    }
+};
+
+namespace detail {
+/// `for_each` calls what it is given with each probe.
+template <event_loop Loop, class ForEach>
+void run_until_complete(Loop& loop, ForEach for_each) {
+    std::size_t missing = 0;
+    for_each([&](const auto& op) { missing += op.completions == 0; });
+    if (missing == 0) return;
+    countdown all(missing, [&loop] { loop.stop(); });
+    for_each([&](auto& op) { op.awaited_by = op.completions == 0 ? &all : nullptr; });
+    loop.run();
+    for_each([&](auto& op) { op.awaited_by = nullptr; });
+    expect_equal(all.left(), 0U, "operations still lent to the loop when run() returned unstopped");
+}
+}  // namespace detail
+
+/// Runs the loop until every probe has completed at least once.
+template <event_loop Loop, class... Probes>
+void run_until_complete(Loop& loop, Probes&... probes) {
+    detail::run_until_complete(loop, [&](const auto& visit) { (visit(probes), ...); });
+}
+
+/// The same for a range of probes.
+template <event_loop Loop, class Probes>
+void run_until_all_complete(Loop& loop, Probes& probes) {
+    detail::run_until_complete(loop, [&](const auto& visit) {
+        for (auto& op : probes) visit(op);
+    });
+}
+
+/// Lets the loop do whatever it can do at present: it runs posted operations for a millisecond,
+/// and looks after timers and I/O between them. So a completion that should not come can come.
+template <event_loop Loop>
+void settle(Loop& loop) {
+    constexpr auto long_enough = std::chrono::milliseconds(1);
+    constexpr int often_enough = 16;
+    const auto begin = std::chrono::steady_clock::now();
+    post_probe turn;
+    turn.then = [&] {
+        const auto elapsed = std::chrono::steady_clock::now() - begin;
+        if (turn.completions >= often_enough && elapsed >= long_enough) {
+            loop.stop();
+        } else {
+            loop.post(&turn);
+        }
+    };
+    loop.post(&turn);
+    loop.run();
+}
+
+/// Takes a few nanoseconds a step, without leaving the processor.
+inline void pass_time(int steps) noexcept {
+    for (int step = 0; step < steps; ++step) std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+/// An operation's result in words: "3", or "-104 (Connection reset by peer)".
+[[nodiscard]] inline std::string describe_result(int result) {
+    if (result >= 0) return text(result);
+    return text(result, " (", std::generic_category().message(-result), ')');
+}
+
+/// Throws a violation unless `op` completed exactly once, with `expected`.
+template <class Probe>
+void expect_result(const Probe& op, int expected, std::string_view what,
+                   std::source_location place = std::source_location::current()) {
+    expect_equal(op.completions, 1, text("completions of ", what), place);
+    if (op.result != expected) {
+        throw violation(text(what, " completed with ", describe_result(op.result)),
+                        describe_result(expected), place);
+    }
+}
+
+/// The same where the contract allows one of several results.
+template <class Probe>
+void expect_result_among(const Probe& op, std::initializer_list<int> allowed, std::string_view what,
+                         std::source_location place = std::source_location::current()) {
+    expect_equal(op.completions, 1, text("completions of ", what), place);
+    std::string choices;
+    for (const int result : allowed) {
+        if (op.result == result) return;
+        choices += (choices.empty() ? "" : " or ") + describe_result(result);
+    }
+    throw violation(text(what, " completed with ", describe_result(op.result)), choices, place);
+}
+
+}  // namespace overlap::conformance
