@@ -6,6 +6,7 @@ that failed, the end is shown.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -174,7 +175,10 @@ def clang_tidy() -> Counts:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         said = "\n".join(text for text in pool.map(check, jobs) if text)
     (LOGS / "clang-tidy.log").write_text(said)
-    return one(not said, "\n".join(said.splitlines()[:60]))
+    found = dict.fromkeys(
+        line for line in said.splitlines() if re.search("(error|warning): ", line)
+    )
+    return one(not said, "\n".join(found) or said)
 
 
 STEPS: dict[str, Step] = {
