@@ -61,7 +61,7 @@ void required_bytes_come_back_intact() {
 
 template <direct_runtime Runtime>
 void required_long_writes_go_on_until_all_is_sent() {
-    expect_echo<Runtime>({std::size_t{4} << 20U});
+    expect_echo<Runtime>({std::size_t{1} << 20U});
 }
 
 template <direct_runtime Runtime>

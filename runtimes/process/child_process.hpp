@@ -6,7 +6,9 @@
 #include <overlap/core/socket.hpp>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <stdexcept>
@@ -14,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -26,14 +29,18 @@ inline constexpr task_demand process_demand{.memory = 128'000, .mappings = 0, .a
 /// Throws std::logic_error when this process has threads besides the calling one: what is forked
 /// has only that one, and any lock that another held stays locked in it for ever.
 inline void refuse_threads(const char* runtime) {
-    const auto threads = detail::number_after("/proc/self/status", "Threads:").value_or(1);
-    if (threads == 1) return;
-    throw std::logic_error(
-        std::string(runtime) +
-        " forks, which is safe only before any thread exists; this process has " +
-        std::to_string(threads) +
-        " threads: use it before them, or in a process"
-        " of its own");
+    std::uint64_t threads = 1;
+    // A thread that has been joined counts until the kernel has buried it, a moment later.
+    for (int attempt = 0; attempt < 50; ++attempt) {
+        threads = detail::number_after("/proc/self/status", "Threads:").value_or(1);
+        if (threads == 1) return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    throw std::logic_error(std::string(runtime) +
+                           " forks, which is safe only while a process has one thread; this one "
+                           "has " +
+                           std::to_string(threads) +
+                           ": make the runtime before them, or in a process of its own");
 }
 
 /// fork(2) for tasks. The child is killed when the thread that forked it ends (prctl(2) says

@@ -1,7 +1,7 @@
 // Memory that a process shares with those it forks, and that can grow after they were forked.
 #pragma once
 
-#include <overlap/core/error.hpp>
+#include <overlap/core/machine_limits.hpp>
 #include <overlap/core/runtime.hpp>
 #include <overlap/core/socket.hpp>
 
@@ -41,6 +41,7 @@ public:
         if (size <= size_) return;
         // At least half as much again, so that gathers of growing sizes cost their sum.
         const std::size_t target = whole_pages(std::max(size, size_ + size_ / 2));
+        refuse_more_than_is_free(target - size_);
         int error = 0;
         do {
             error = ::posix_fallocate(file_.get(), 0, static_cast<off_t>(target));
@@ -67,6 +68,14 @@ private:
     static constexpr std::size_t page = 4096;
 
     static std::size_t whole_pages(std::size_t size) { return (size + page - 1) / page * page; }
+
+    /// The kernel has no limit of its own for files in memory: it would go on until it must kill.
+    static void refuse_more_than_is_free(std::size_t bytes) {
+        if (bytes < std::size_t{16} << 20U) return;  // Not worth opening a file for.
+        const auto kilobytes = detail::number_after("/proc/meminfo", "MemAvailable:");
+        if (!kilobytes || *kilobytes * 1024 > bytes) return;
+        refuse(std::to_string(bytes) + " more bytes", ENOMEM);
+    }
 
     [[noreturn]] static void refuse(const std::string& what, int error) {
         throw limit_error("no shared memory for the results of tasks: " + what +
