@@ -1,0 +1,210 @@
+// From a workload and a backend to rows: which can run here, and what their processes do.
+//
+// A workload is a class with
+//   case_type                      the cases it has
+//   unit                           what per-task figures are divided by
+//   work_items(spec)               how many of them a run does
+//   tasks(spec)                    the tasks that a run may have in flight at once
+//   flights(spec)                  how many tasks a traced run records
+//   expected_s(spec, task_limit)   how long a run takes, roughly, or 0
+//   warm_up(spec), traced(spec), cut_down(spec, quarters)   variants of a case
+// made from a case, in the measuring process and before the runtime is. Its object has
+//   begin(line, spec)              called before each run
+//   root(runtime, spec, log)       the root task in the runtime's colour
+//   check(spec, results, wall_s)   the workload's own counters; throws wrong_result
+#pragma once
+
+#include "bench/backends.hpp"
+#include "bench/child.hpp"
+#include "bench/flight_log.hpp"
+#include "bench/options.hpp"
+#include "bench/row.hpp"
+#include "bench/session.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <functional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace overlap::bench {
+
+/// One row's measuring process. All it holds exists before the runtime does, since workers that are
+/// forked see the memory of that moment.
+template <class Workload>
+class measured_case {
+public:
+    using case_type = typename Workload::case_type;
+
+    measured_case(session& line, const case_type& spec)
+        : line_(line), spec_(spec), warm_up_(Workload::warm_up(spec)),
+          traced_(Workload::traced(spec)), cut_down_(Workload::cut_down(spec, line.quarters())),
+          log_(line.why() == purpose::measure_trace ? Workload::flights(traced_) : 0), work_(spec) {
+    }
+
+    /// `run(work, spec, log)` returns the results of one run.
+    template <class Run>
+    void measure(const std::function<process_usage()>& usage, Run run, bool can_trace) {
+        no_log nothing;
+        if (line_.why() == purpose::weigh) {
+            work_.begin(line_, cut_down_);
+            const auto results = run(work_, cut_down_, nothing);
+            static_cast<void>(results);
+            line_.report("weight", {{"peak_memory_bytes", peak_memory_bytes()}});
+            return;
+        }
+        const double once_s = measure_once("warm_up", 1, warm_up_, usage, run, nothing);
+        const std::size_t repeat = repetitions(spec_.repeat, once_s);
+        for (std::size_t i = 0; i < spec_.iterations; ++i) {
+            measure_once("iteration", repeat, spec_, usage, run, nothing);
+        }
+        if (line_.why() != purpose::measure_trace || !can_trace) return;
+        measure_once("traced", 1, traced_, usage, run, log_);
+        line_.report("flights", {{"lifetimes_s", log_.lifetimes_s()},
+                                 {"peak_in_flight", static_cast<double>(log_.peak())}});
+    }
+
+private:
+    /// As many repetitions as the case allows, but no more than take a twentieth of a second: some
+    /// backends need a thousand times as long as others for one.
+    static std::size_t repetitions(std::size_t most, double once_s) {
+        constexpr double enough_s = 0.05;
+        if (once_s * static_cast<double>(most) <= enough_s) return most;
+        return std::max<std::size_t>(static_cast<std::size_t>(enough_s / once_s), 1);
+    }
+
+    template <class Run, class Log>
+    double measure_once(const std::string& label, std::size_t repeat, const case_type& spec,
+                        const std::function<process_usage()>& usage, Run& run, Log& log) {
+        work_.begin(line_, spec);
+        decltype(run(work_, spec, log)) results;
+        return line_.run(
+            label, repeat, usage,
+            [&] {
+                for (std::size_t i = 0; i < repeat; ++i) results = run(work_, spec, log);
+            },
+            [&](double wall_s) { return work_.check(spec, results, wall_s); });
+    }
+
+    session& line_;
+    const case_type spec_;
+    const case_type warm_up_;
+    const case_type traced_;
+    const case_type cut_down_;
+    flight_log log_;
+    Workload work_;
+};
+
+/// What a row's process does when the row is on a runtime.
+template <class Workload, class Backend>
+std::function<void(session&)> body_of(const typename Workload::case_type& spec) {
+    return [spec](session& line) {
+        hold_to_cores(spec.cores);
+        measured_case<Workload> measured(line, spec);
+        Backend::with_runtime([&](auto& runtime) {
+            measured.measure([&] { return usage_with(runtime); },
+                             [&](auto& work, const auto& which, auto& log) {
+                                 return run_root(runtime,
+                                                 [&] { return work.root(runtime, which, log); });
+                             },
+                             true);
+            return 0;
+        });
+    };
+}
+
+/// The same for a floor: `run(work, spec)`.
+template <class Workload, class Run>
+std::function<void(session&)> floor_body_of(const typename Workload::case_type& spec, Run run) {
+    return [spec, run](session& line) {
+        hold_to_cores(spec.cores);
+        measured_case<Workload> measured(line, spec);
+        const auto usage = [] {
+            process_usage sum = usage_of(RUSAGE_SELF);
+            sum += usage_of(RUSAGE_CHILDREN);
+            return sum;
+        };
+        measured.measure(
+            usage, [&](auto& work, const auto& which, auto&) { return run(work, which); }, false);
+    };
+}
+
+/// How many tasks a backend has in flight at once at most, found out in a process of its own since
+/// it takes making the runtime. Throws std::runtime_error with the reason when it cannot be made.
+template <class Backend>
+std::size_t probe_task_limit(std::size_t cores) {
+    child probe(purpose::weigh, 4, [&](session& line) {
+        hold_to_cores(cores);
+        const std::size_t limit =
+            Backend::with_runtime([](auto& runtime) { return runtime.task_limit(); });
+        line.report("limit", {{"tasks", static_cast<double>(limit)}});
+    });
+    const auto message = probe.receive(clock::now() + std::chrono::seconds(10));
+    if (!message) throw std::runtime_error("failed: its runtime cannot be made: " + probe.end());
+    if (message->at("kind") == "error") throw std::runtime_error(message->at("words"));
+    const double limit = message->at("figures").at("tasks");
+    return limit >= static_cast<double>(unlimited) ? unlimited : static_cast<std::size_t>(limit);
+}
+
+template <class Workload>
+row plain_row(const typename Workload::case_type& spec, const std::string& backend) {
+    row made;
+    made.workload = Workload::case_type::workload;
+    made.case_name = spec.name;
+    made.backend = backend;
+    made.name = made.workload + "/" + made.case_name + "/" + made.backend;
+    made.tasks = Workload::tasks(spec);
+    made.work_items = Workload::work_items(spec);
+    made.unit = Workload::unit;
+    made.iterations = spec.iterations;
+    return made;
+}
+
+/// Memory is a slope over sizes of the case, and means something from so many tasks on.
+inline constexpr std::size_t least_tasks_to_weigh = 1000;
+
+/// Decides, before anything runs, whether the row can.
+template <class Workload, class Backend>
+row backend_row(const typename Workload::case_type& spec, const options& chosen) {
+    row made = plain_row<Workload>(spec, Backend::name());
+    made.body = body_of<Workload, Backend>(spec);
+    made.uses_processes = Backend::uses_processes;
+    if (const availability here = Backend::available(); !here) {
+        made.skip = "not available: " + here.reason;
+        return made;
+    }
+    std::size_t limit = 0;
+    try {
+        limit = probe_task_limit<Backend>(spec.cores);
+    } catch (const std::runtime_error& error) {
+        made.skip = error.what();
+        return made;
+    }
+    made.expected_s = Workload::expected_s(spec, limit);
+    made.can_weigh = Workload::can_weigh(spec, made.uses_processes) && limit >= made.tasks;
+    std::ostringstream words;
+    if (Backend::beyond_limit == overflow::fails && made.tasks > limit) {
+        words << "limit: at most " << limit << " tasks at once here, needs " << made.tasks;
+    } else if (made.expected_s > chosen.budget_s) {
+        words << "would take " << made.expected_s << " s";
+    }
+    made.skip = words.str();
+    return made;
+}
+
+/// The rows of one case on every backend that was chosen.
+template <class Workload>
+void add_backend_rows(const typename Workload::case_type& spec, const options& chosen,
+                      std::vector<row>& into) {
+    for_each_backend([&]<class Backend>() {
+        if (!chosen.wants(Backend::loop, Backend::name())) return;
+        const row named = plain_row<Workload>(spec, Backend::name());
+        if (!chosen.wants_row(named.name)) return;
+        into.push_back(backend_row<Workload, Backend>(spec, chosen));
+    });
+}
+
+}  // namespace overlap::bench

@@ -1,0 +1,155 @@
+#include "bench/options.hpp"
+
+#include "bench/backends.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <benchmark/benchmark.h>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <regex>
+
+namespace overlap::bench {
+
+namespace {
+
+constexpr const char* description =
+    R"(Measures one workload on every backend. Rows are named workload/case/backend.
+
+Each row runs in a process of its own: a warm-up, the measured iterations, then one traced run. The
+counters are in SI units without prefixes. Two of them say how things ran at the same time:
+
+  concurrency  (C)  tasks in flight, averaged over the run: the sum of the tasks' lifetimes divided
+                    by the wall time (Little's law). 1000 sleeping tasks on one loop: C is 1000.
+  parallelism  (P)  cores kept busy: CPU time of the backend's threads and processes divided by the
+                    wall time. Those 1000 sleeping tasks: P is near 0. One loop never passes 1.
+
+`verified` is 1 when the run proved what it did; a row that did not is an error, never a number.
+A row that cannot run here says why: "not available", "limit", "would take", "timeout", "failed",
+"wrong". All options of Google Benchmark work, too; the most useful:
+
+  --benchmark_filter=<regex>  --benchmark_format=<console|json|csv>  --benchmark_out=<file>
+  --benchmark_repetitions=<n>  --benchmark_enable_random_interleaving=<true|false>
+  --benchmark_list_tests
+
+Exit status: 0, or 2 for a command line or workload file that cannot be followed.)";
+
+std::filesystem::path own_directory() {
+    return std::filesystem::read_symlink("/proc/self/exe").parent_path();
+}
+
+std::string known_backends() {
+    std::string known = "floor";
+    for_each_backend([&]<class Backend>() {
+        known += ", " + Backend::name();
+        const availability here = Backend::available();
+        if (!here) known += " (not available: " + here.reason + ")";
+    });
+    return known;
+}
+
+/// Complains about names that no backend answers to.
+void check_names(const options& chosen) {
+    const auto check = [](const std::string& name, const char* what, auto matches) {
+        bool known = false;
+        for_each_backend(
+            [&]<class Backend>() { known = known || matches.template operator()<Backend>(name); });
+        if (!known) {
+            throw usage_error(std::string("unknown ") + what + " '" + name +
+                              "'; known backends: " + known_backends());
+        }
+    };
+    for (const auto& name : chosen.loops) {
+        check(name, "loop", []<class Backend>(const std::string& loop) {
+            return !Backend::loop.empty() && Backend::loop == loop;
+        });
+    }
+    for (const auto& name : chosen.backends) {
+        if (name == "floor" || name.starts_with("floor:")) continue;
+        check(name, "backend",
+              []<class Backend>(const std::string& backend) { return Backend::name() == backend; });
+    }
+}
+
+/// Google Benchmark would match its filter against names with suffixes ("/iterations:1"), and list
+/// them so; here rows have one name.
+void take_filter(std::vector<std::string>& arguments, options& into) {
+    const std::string filter = "--benchmark_filter=";
+    std::erase_if(arguments, [&](const std::string& argument) {
+        if (argument.starts_with(filter)) {
+            into.filter = argument.substr(filter.size());
+            return true;
+        }
+        if (argument == "--benchmark_list_tests" || argument == "--benchmark_list_tests=true") {
+            into.list_tests = true;
+            return true;
+        }
+        return argument == "--benchmark_list_tests=false";
+    });
+    try {
+        static_cast<void>(std::regex(into.filter));
+    } catch (const std::regex_error&) {
+        throw usage_error("--benchmark_filter=" + into.filter + ": expected a regular expression");
+    }
+}
+
+}  // namespace
+
+bool options::wants(std::string_view loop, std::string_view backend) const {
+    const auto has = [](const std::vector<std::string>& names, std::string_view name) {
+        return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+    };
+    return has(backends, backend) && (loop.empty() || has(loops, loop));
+}
+
+bool options::wants_row(const std::string& name) const {
+    const bool negated = filter.starts_with('-');
+    const std::regex pattern(negated ? filter.substr(1) : filter);
+    return filter.empty() || std::regex_search(name, pattern) != negated;
+}
+
+options take_options(std::vector<std::string>& arguments) {
+    options into;
+    take_filter(arguments, into);
+    into.specification = OVERLAP_WORKLOADS;
+    into.measuring.load_binary = own_directory() / "echo_load";
+
+    CLI::App parser(description);
+    parser.set_help_flag("--help,-h", "Print this and leave");
+    parser.add_option("--workloads", into.specification, "The workload file (TOML)")
+        ->capture_default_str();
+    parser.add_option("--loop", into.loops, "Only these loops, e.g. uring,epoll")->delimiter(',');
+    parser
+        .add_option("--backend", into.backends, "Only these backends, e.g. floor,coroutine:uring")
+        ->delimiter(',');
+    parser.add_option("--trace", into.measuring.trace, "Also one traced run, for C")
+        ->default_str("on");
+    parser.add_option("--memory", into.measuring.memory, "Also runs for memory a task as a slope")
+        ->default_str("on");
+    parser.add_option("--row_timeout", into.measuring.timeout_s, "Seconds that a row may take")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    parser
+        .add_option("--budget", into.budget_s,
+                    "Do not run sleeps that would take longer than so many seconds")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    parser.add_flag("--list_rows", into.list_rows, "Print all rows as JSON and leave");
+    parser.allow_extras();
+
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    try {
+        parser.parse(reversed);
+    } catch (const CLI::CallForHelp&) {
+        std::cout << parser.help();
+        std::exit(0);
+    } catch (const CLI::ParseError& error) {
+        throw usage_error(error.what());
+    }
+    arguments = parser.remaining();
+    check_names(into);
+    return into;
+}
+
+}  // namespace overlap::bench

@@ -1,0 +1,190 @@
+#include "bench/row.hpp"
+
+#include "bench/child.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <sstream>
+
+namespace overlap::bench {
+
+namespace {
+
+using nlohmann::json;
+
+/// How long echo_load waits for any answer at all. A server that serves one connection after
+/// another keeps answering on one of them.
+constexpr double silence_s = 10;
+
+double median(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    if (values.size() % 2 == 1) return *middle;
+    return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
+counters medians(const std::vector<counters>& runs) {
+    std::map<std::string, std::vector<double>> by_name;
+    for (const auto& run : runs) {
+        for (const auto& [name, value] : run) by_name[name].push_back(value);
+    }
+    counters found;
+    for (auto& [name, values] : by_name) found[name] = median(std::move(values));
+    return found;
+}
+
+/// What follows from a run's figures.
+void complete(counters& figures, const row& what) {
+    const auto items = static_cast<double>(what.work_items);
+    figures["cpu_s"] = figures["user_s"] + figures["system_s"];
+    figures["parallelism"] = figures["cpu_s"] / figures["wall_s"];
+    figures["tasks_per_s"] = items / figures["wall_s"];
+    figures["wall_per_task_s"] = figures["wall_s"] / items;
+    figures["cpu_per_task_s"] = figures["cpu_s"] / items;
+}
+
+/// The least-squares slope of y over x.
+double slope(const std::vector<std::pair<double, double>>& points) {
+    double mean_x = 0;
+    double mean_y = 0;
+    for (const auto& [x, y] : points) {
+        mean_x += x / static_cast<double>(points.size());
+        mean_y += y / static_cast<double>(points.size());
+    }
+    double covariance = 0;
+    double variance = 0;
+    for (const auto& [x, y] : points) {
+        covariance += (x - mean_x) * (y - mean_y);
+        variance += (x - mean_x) * (x - mean_x);
+    }
+    return covariance / variance;
+}
+
+class measurement {
+public:
+    measurement(const row& what, const measuring_options& options)
+        : row_(what), options_(options), patience_(std::chrono::duration_cast<clock::duration>(
+                                             std::chrono::duration<double>(options.timeout_s))) {}
+
+    outcome run() {
+        outcome found;
+        try {
+            measure_time(found);
+            if (options_.memory && row_.can_weigh) weigh(found);
+        } catch (const timed_out&) {
+            std::ostringstream words;
+            words << "timeout: not done after " << options_.timeout_s << " s";
+            found.error = words.str();
+        } catch (const std::exception& error) {
+            found.error = error.what();
+        }
+        return found;
+    }
+
+private:
+    void measure_time(outcome& found) {
+        child process(options_.trace ? purpose::measure_trace : purpose::measure, 4, row_.body);
+        std::vector<counters> runs;
+        counters traced;
+        const auto deadline = clock::now() + patience_;
+        while (const auto message = process.receive(deadline)) {
+            const std::string kind = message->at("kind");
+            if (kind == "error") throw std::runtime_error(message->at("words"));
+            if (kind == "ready") {
+                load_ = generate_load(*message, deadline);
+                continue;
+            }
+            auto figures = message->at("figures").get<counters>();
+            for (const auto& [name, value] : load_) figures[name] = value;
+            load_.clear();
+            if (kind == "iteration") {
+                complete(figures, row_);
+                found.walls_s.push_back(figures.at("wall_s"));
+                runs.push_back(std::move(figures));
+            } else if (kind == "traced" || kind == "flights") {
+                traced.merge(figures);
+            }
+        }
+        expect_plain_end(process);
+        if (runs.size() != row_.iterations) throw std::runtime_error("failed: ended too early");
+        found.figures = medians(runs);
+        if (!traced.empty()) {
+            found.figures["concurrency"] = traced.at("lifetimes_s") / traced.at("wall_s");
+            found.figures["peak_in_flight"] = traced.at("peak_in_flight");
+        }
+        found.figures["verified"] = 1;
+    }
+
+    static void expect_plain_end(child& process) {
+        const std::string end = process.end();
+        if (!end.empty()) throw std::runtime_error("failed: the measuring process was " + end);
+    }
+
+    /// Memory a task as a slope over three sizes, each in a fresh process.
+    void weigh(outcome& found) {
+        std::vector<std::pair<double, double>> points;
+        for (const std::size_t quarters : std::array<std::size_t, 3>{2, 3, 4}) {
+            const double bytes = peak_memory(quarters);
+            points.emplace_back(static_cast<double>(row_.tasks * quarters / 4), bytes);
+        }
+        found.figures["peak_memory_bytes"] = points.back().second;
+        found.figures["bytes_per_task"] = slope(points);
+    }
+
+    double peak_memory(std::size_t quarters) {
+        child process(purpose::weigh, quarters, row_.body);
+        const auto deadline = clock::now() + patience_;
+        double most = 0;
+        const auto sample = [&] { most = std::max(most, tree_memory_bytes(process.pid())); };
+        const auto meanwhile = row_.uses_processes ? std::function<void()>(sample) : nullptr;
+        double own = 0;
+        while (const auto message = process.receive(deadline, meanwhile)) {
+            const std::string kind = message->at("kind");
+            if (kind == "error") throw std::runtime_error(message->at("words"));
+            if (kind == "ready") generate_load(*message, deadline);
+            if (kind == "weight") own = message->at("figures").at("peak_memory_bytes");
+        }
+        expect_plain_end(process);
+        return row_.uses_processes ? most : own;
+    }
+
+    /// Has echo_load send the messages that a server in the measuring process is waiting for.
+    counters generate_load(const json& ready, clock::time_point deadline) {
+        const std::size_t messages = ready.at("messages");
+        program load({options_.load_binary, "--json", "--port",
+                      std::to_string(ready.at("port").get<int>()), "--connections",
+                      std::to_string(ready.at("connections").get<std::size_t>()), "--messages",
+                      std::to_string(messages), "--bytes", std::to_string(row_.message_bytes),
+                      "--timeout", std::to_string(std::min(options_.timeout_s, silence_s))});
+        const auto result = load.finish(deadline);
+        if (!describe_status(result.status).empty()) {
+            throw std::runtime_error("failed: " +
+                                     result.errors.substr(0, result.errors.find('\n')));
+        }
+        const json report = json::parse(result.output);
+        if (report.at("verified") != 1) throw std::runtime_error("wrong: bytes that came back");
+        counters figures;
+        for (const char* name : {"wall_s", "latency_p50_s", "latency_p99_s", "latency_p999_s",
+                                 "latency_max_s", "latency_mean_s"}) {
+            if (report.contains(name)) figures[name] = report.at(name);
+        }
+        figures["generator_cpu_s"] = report.at("cpu_s");
+        figures["generator_bound"] = report.at("generator_bound") == true ? 1 : 0;
+        figures["little_error"] = report.at("little_error");
+        return figures;
+    }
+
+    const row& row_;
+    const measuring_options& options_;
+    clock::duration patience_;
+    counters load_;
+};
+
+}  // namespace
+
+outcome measure(const row& what, const measuring_options& options) {
+    return measurement(what, options).run();
+}
+
+}  // namespace overlap::bench

@@ -1,0 +1,51 @@
+// A row of a table: one case on one backend, measured in a process of its own.
+#pragma once
+
+#include "bench/session.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace overlap::bench {
+
+/// What can be measured, and all that is known of it before.
+struct row {
+    std::string name;  ///< "workload/case/backend".
+    std::string workload;
+    std::string case_name;
+    std::string backend;
+    std::size_t tasks = 0;       ///< In flight or in turn, as the backend does; echo: connections.
+    std::size_t work_items = 0;  ///< What `_per_task` figures are divided by; echo: messages.
+    const char* unit = "task";   ///< What a work item is called.
+    std::size_t iterations = 1;
+    std::size_t message_bytes = 0;  ///< Echo only.
+    double expected_s = 0;          ///< Of one iteration, roughly; 0: unknown.
+    std::string skip;               ///< Why it cannot be measured here, in words; empty: it can.
+    bool uses_processes = false;    ///< Its memory is spread over processes.
+    /// Memory a task can be had as a slope: the case has tasks enough and the backend runs them at
+    /// once.
+    bool can_weigh = false;
+    std::function<void(session&)> body;  ///< Runs in the measuring process.
+};
+
+struct measuring_options {
+    bool trace = true;
+    bool memory = true;
+    double timeout_s = 60;    ///< Of one process; longer rows are told as "timeout".
+    std::string load_binary;  ///< echo_load.
+};
+
+/// What a row came to: an error in words, or figures.
+struct outcome {
+    std::string error;
+    std::vector<double> walls_s;  ///< By iteration.
+    counters figures;             ///< Medians over the iterations.
+};
+
+/// Forks, so the calling process must have one thread. Never throws for what the row does wrong.
+outcome measure(const row& what, const measuring_options& options);
+
+}  // namespace overlap::bench

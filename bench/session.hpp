@@ -1,0 +1,88 @@
+// What a measured process does with its row: runs it, takes the figures, and writes them home.
+#pragma once
+
+#include <overlap/process/process_usage.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace overlap::bench {
+
+/// Counters by name: SI units, no prefixes.
+using counters = std::map<std::string, double>;
+
+/// A run did not do what its case asks: no number of it may be shown.
+class wrong_result : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// What is asked of the process that a row runs in.
+enum class purpose {
+    measure,        ///< A warm-up, then the measured iterations.
+    measure_trace,  ///< The same, then one more in which each task notes when it was in flight.
+    weigh,          ///< One run, for the memory it takes at its peak.
+};
+
+/// The measuring process's end of the line to the benchmark binary.
+class session {
+public:
+    session(int line, purpose what, std::size_t part_of_four) noexcept
+        : line_(line), purpose_(what), quarters_(part_of_four) {}
+
+    [[nodiscard]] purpose why() const noexcept { return purpose_; }
+    /// When weighing: the quarters of its tasks that the case is cut down to, 2 to 4.
+    [[nodiscard]] std::size_t quarters() const noexcept { return quarters_; }
+
+    /// Says that a server listens on `port` and expects `messages` on each connection.
+    void ready_for_load(std::uint16_t port, std::size_t connections, std::size_t messages);
+
+    /// Runs `timed` and reports what that cost, divided by `repeat` where it is a sum. `usage` adds
+    /// up what the process and its children have used so far. `figures_of` is given the wall time
+    /// in seconds, checks what was done, and returns the counters that only the workload knows.
+    /// `label` is "warm_up", "iteration" or "traced". Returns the wall time of one repetition.
+    double run(const std::string& label, std::size_t repeat,
+               const std::function<process_usage()>& usage, const std::function<void()>& timed,
+               const std::function<counters(double wall_s)>& figures_of);
+
+    /// Reports figures of any other kind.
+    void report(const std::string& kind, const counters& figures);
+
+    void report_error(const std::string& words);
+
+private:
+    void send(const nlohmann::json& message);
+
+    int line_;
+    purpose purpose_;
+    std::size_t quarters_;
+};
+
+/// All that the calling process, its children and `runtime`'s live workers have used so far.
+template <class Runtime>
+process_usage usage_with(const Runtime& runtime) {
+    process_usage sum = usage_of(RUSAGE_SELF);
+    sum += usage_of(RUSAGE_CHILDREN);
+    if constexpr (requires { runtime.children_usage(); }) sum += runtime.children_usage();
+    return sum;
+}
+
+/// The most memory that this process has had resident so far, in bytes.
+double peak_memory_bytes();
+
+/// Holds this process, and those it forks, to `cores` of the cores it may run on; 0: to all.
+void hold_to_cores(std::size_t cores);
+
+/// Percentiles of `values` (seconds), exact by nearest rank: prefix + "_p50_s", and as far as there
+/// are enough observations for them to mean something, "_p99_s" (299) and "_p999_s" (2,995); always
+/// "_max_s". The least numbers are those at which a 95% upper bound exists (order statistics).
+counters percentiles(const std::string& prefix, std::vector<double> values);
+
+}  // namespace overlap::bench

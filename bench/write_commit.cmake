@@ -1,0 +1,16 @@
+# Writes OUTPUT, a header with the commit that SOURCE is at, unless it says so already.
+execute_process(
+    COMMAND git describe --always --dirty --abbrev=12
+    WORKING_DIRECTORY ${SOURCE}
+    OUTPUT_VARIABLE commit
+    OUTPUT_STRIP_TRAILING_WHITESPACE
+    ERROR_QUIET)
+if(NOT commit)
+    set(commit unknown)
+endif()
+file(CONFIGURE OUTPUT ${OUTPUT} CONTENT
+"#pragma once
+namespace overlap::bench {
+inline constexpr const char* commit = \"@commit@\";
+}
+" @ONLY)
