@@ -125,7 +125,7 @@ void required_errors_are_results() {
     const unique_descriptor not_a_listener = open_tcp();
     char byte = 0;
     io_probe bad_read(operation_kind::read, -1, &byte, 1);
-    io_probe closed_read(operation_kind::read, never_open, &byte, 1);
+    io_probe closed_read(operation_kind::read, never_open + 1, &byte, 1);
     io_probe bad_write(operation_kind::write, never_open, "x", 1);
     io_probe bad_close(operation_kind::close, never_open);
     io_probe bad_accept(operation_kind::accept, not_a_listener.get());

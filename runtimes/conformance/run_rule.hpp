@@ -5,10 +5,12 @@
 #include <overlap/core/error.hpp>
 #include <overlap/core/socket.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -17,7 +19,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <typeinfo>
 #include <unistd.h>
 
 // LeakSanitizer's own (sanitizer/lsan_interface.h), absent from a program built without it.
@@ -74,7 +75,11 @@ inline constexpr std::chrono::seconds patience{20};
 
 namespace detail {
 
-/// The child's side: never returns. The reason goes through the pipe; exit code 0 means kept.
+/// What the child says when the rule was kept. The exit code alone would not do: a rule might end
+/// the process.
+inline constexpr std::string_view all_well = "kept";
+
+/// The child's side: never returns. "kept" or the reason goes through the pipe.
 [[noreturn]] inline void check_and_exit(const rule& which, int pipe, std::chrono::seconds limit) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -83,23 +88,26 @@ namespace detail {
     ::signal(SIGPIPE, SIG_DFL);  // A loop must not count on its being ignored.
     ::signal(SIGALRM, SIG_DFL);
     ::alarm(static_cast<unsigned>(limit.count()));
-    std::string reason;
+    std::string message(all_well);
     try {
         which.check();
         if (__lsan_do_recoverable_leak_check != nullptr &&
             __lsan_do_recoverable_leak_check() != 0) {
-            reason = "memory leaked: LeakSanitizer's report is above";
+            message = "memory leaked: LeakSanitizer's report is above";
         }
     } catch (const violation& broken) {
-        reason = broken.what();
+        message = broken.what();
     } catch (const std::exception& other) {
-        reason = text("seen: an exception, ", typeid(other).name(), ": ", other.what());
+        message = text("seen: an exception: ", other.what());
+    } catch (...) {
+        message = "seen: an exception that is no std::exception";
     }
     std::fflush(nullptr);
     // Shorter than PIPE_BUF, so that the parent need not read before the child has ended.
     [[maybe_unused]] const auto written =
-        ::write(pipe, reason.data(), std::min(reason.size(), 4'000UL));
-    ::_exit(reason.empty() ? 0 : 1);
+        ::write(pipe, message.data(), std::min(message.size(), std::size_t{4'000}));
+    // With 0 a sanitizer that has reported something still puts its own exit code.
+    ::_exit(message == all_well ? 0 : 1);
 }
 
 /// Waits for the child and ends whatever processes it has left behind.
@@ -115,21 +123,21 @@ inline int wait_and_clean_up(pid_t child) {
     return status;
 }
 
-inline verdict judge(int status, std::string reason, std::chrono::seconds limit) {
+inline verdict judge(int status, std::string message, std::chrono::seconds limit) {
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
         return {outcome::broken, text("seen: still running after ", limit.count(), " s (hung)")};
     }
     if (WIFSIGNALED(status)) {
         const int signal = WTERMSIG(status);
         return {outcome::broken,
-                text("seen: the process died of signal ", signal, " (", ::strsignal(signal), ")")};
+                text("seen: the process died of signal ", signal, " (", ::strsignal(signal), ')')};
     }
-    if (WEXITSTATUS(status) == 0) return {outcome::kept, ""};
-    if (reason.empty()) {
-        reason = text("seen: the process ended with exit code ", WEXITSTATUS(status),
-                      " (a sanitizer's report is above)");
+    if (message.empty() || (message == all_well && WEXITSTATUS(status) != 0)) {
+        message = text("seen: the process ended with exit code ", WEXITSTATUS(status),
+                       " (is a sanitizer's report above?)");
     }
-    return {outcome::broken, std::move(reason)};
+    if (message == all_well) return {outcome::kept, ""};
+    return {outcome::broken, std::move(message)};
 }
 
 }  // namespace detail
@@ -151,10 +159,10 @@ inline verdict run_rule(const rule& which, const abilities& able = {},
     if (child == 0) detail::check_and_exit(which, writer.get(), limit);
     writer = unique_descriptor();
     const int status = detail::wait_and_clean_up(child);
-    std::array<char, 4'096> reason{};
-    const auto size = ::read(reader.get(), reason.data(), reason.size());
-    return detail::judge(
-        status, std::string(reason.data(), size > 0 ? static_cast<std::size_t>(size) : 0), limit);
+    std::array<char, 4'096> message{};
+    const auto size = ::read(reader.get(), message.data(), message.size());
+    check_errno(size, "read from a rule's pipe");
+    return detail::judge(status, {message.data(), static_cast<std::size_t>(size)}, limit);
 }
 
 /// What a reader wants to know of a broken rule: name, what was seen, the contract and its place.
