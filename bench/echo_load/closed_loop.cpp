@@ -1,0 +1,236 @@
+#include "closed_loop.hpp"
+
+#include "connect.hpp"
+#include "payload.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <span>
+#include <sstream>
+#include <string>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <time.h>
+
+namespace overlap::load {
+namespace {
+
+constexpr std::size_t batch = 256;  // events taken from one epoll_wait
+
+// A read always asks for more than is due, so that bytes too many are seen with the reply itself.
+constexpr std::size_t smallest_read = std::size_t{64} << 10;
+constexpr std::size_t largest_read = std::size_t{1} << 20;
+
+// How long a server may take to end its side after everything has been measured.
+constexpr std::uint64_t farewell_ns = 1'000'000'000;
+
+std::uint64_t now_ns() noexcept {
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+double own_cpu_s() {
+    timespec used{};
+    check_errno(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), "clock_gettime");
+    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
+
+double seconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
+
+struct connection {
+    unique_descriptor socket;
+    std::size_t messages_done = 0;
+    std::size_t sent = 0;      // bytes of the current message
+    std::size_t received = 0;  // likewise
+    std::uint64_t first_sent_ns = 0;
+    std::uint64_t sent_ns = 0;
+    bool ended = false;  // the server's end of file has been seen
+};
+
+class generator {
+public:
+    explicit generator(const load_options& options)
+        : options_(options), epoll_(check_errno(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+          timeout_ns_(static_cast<std::uint64_t>(options.timeout.count())),
+          messages_(options.connections * options.bytes),
+          incoming_(std::clamp(options.bytes + 1, smallest_read, largest_read)) {
+        result_.connections = options.connections;
+        result_.bytes = options.bytes;
+        result_.latencies_ns.resize(options.connections * options.messages);
+        for (unique_descriptor& socket : connect_all(options, epoll_.get())) {
+            connections_.push_back({.socket = std::move(socket)});
+        }
+    }
+
+    load_result run() {
+        const double cpu_before = own_cpu_s();
+        const std::uint64_t start = now_ns();
+        for (std::size_t i = 0; i < connections_.size(); ++i) {
+            connection& to = connections_[i];
+            start_message(to);
+            to.first_sent_ns = to.sent_ns;
+        }
+        next_check_ns_ = start;
+        while (finished_ < connections_.size()) turn();
+        result_.cpu_s = own_cpu_s() - cpu_before;
+        result_.wall_s = seconds(last_reply_ns_ - start);
+        result_.idle_s = seconds(idle_ns_);
+        const std::uint64_t farewell = now_ns() + std::min(farewell_ns, timeout_ns_);
+        while (ended_ < connections_.size() && now_ns() < farewell) turn();
+        return std::move(result_);
+    }
+
+private:
+    void turn() {
+        std::array<epoll_event, batch> events;
+        const std::uint64_t before = now_ns();
+        const int count = ::epoll_wait(epoll_.get(), events.data(), batch, check_interval_ms());
+        const std::uint64_t after = now_ns();
+        if (count < 0 && errno != EINTR) throw_errno(errno, "epoll_wait");
+        idle_ns_ += after - before;
+        for (int i = 0; i < count; ++i) {
+            const epoll_event& event = events[static_cast<std::size_t>(i)];
+            advance(connections_[event.data.u64], event.events);
+        }
+        if (after >= next_check_ns_) check_timeouts(after);
+    }
+
+    // One read is enough unless it fills the buffer or the server has ended: epoll(7) lets a short
+    // read stand for an empty socket, and the end of file has no edge of its own if it came along.
+    void advance(connection& from, std::uint32_t events) {
+        while (!from.ended) {
+            const ssize_t count = ::recv(from.socket.get(), incoming_.data(), incoming_.size(), 0);
+            if (count > 0) {
+                take_reply(from, {incoming_.data(), static_cast<std::size_t>(count)});
+                if (static_cast<std::size_t>(count) == incoming_.size()) continue;
+                if ((events & (EPOLLRDHUP | EPOLLHUP)) == 0) break;
+            } else if (count == 0) {
+                end(from);
+            } else if (errno == EAGAIN) {
+                break;
+            } else if (errno != EINTR) {
+                if (!is_finished(from)) fail(from, std::string("reading: ") + std::strerror(errno));
+                end(from);  // a reset after the last reply is rude, but nothing is missing
+            }
+        }
+        if (!is_finished(from) && from.sent < options_.bytes) send_rest(from);
+    }
+
+    void take_reply(connection& from, std::span<const std::byte> reply) {
+        const std::size_t due = is_finished(from) ? 0 : options_.bytes - from.received;
+        if (reply.size() > due) {
+            fail(from, "more came back than was sent (extra bytes: " +
+                           std::to_string(reply.size() - due) + "): not an echo server?");
+        }
+        const bool last = reply.size() == due;
+        const std::uint64_t now = last ? now_ns() : 0;
+        compare(from, reply);
+        from.received += reply.size();
+        if (!last) return;
+        result_.latencies_ns[replies_++] = now - from.sent_ns;
+        result_.bytes_echoed += from.received;
+        if (++from.messages_done < options_.messages) {
+            start_message(from);
+        } else {
+            finish(from, now);
+        }
+    }
+
+    void compare(const connection& from, std::span<const std::byte> reply) {
+        const std::byte* expected = message_of(from).data() + from.received;
+        if (std::memcmp(reply.data(), expected, reply.size()) == 0) return;
+        const auto wrong = std::mismatch(reply.begin(), reply.end(), expected).first;
+        fail(from, "byte " +
+                       std::to_string(from.received +
+                                      static_cast<std::size_t>(wrong - reply.begin()) + 1) +
+                       " of " + std::to_string(options_.bytes) +
+                       " came back changed: not an echo server?");
+    }
+
+    void start_message(connection& to) {
+        fill_message(message_of(to), options_.seed, index_of(to), to.messages_done);
+        to.sent = 0;
+        to.received = 0;
+        to.sent_ns = now_ns();
+        send_rest(to);
+    }
+
+    void send_rest(connection& to) {
+        while (to.sent < options_.bytes) {
+            const std::span<const std::byte> rest = message_of(to).subspan(to.sent);
+            const ssize_t count = ::send(to.socket.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+            if (count >= 0) {
+                to.sent += static_cast<std::size_t>(count);
+            } else if (errno == EAGAIN) {
+                return;
+            } else if (errno != EINTR) {
+                fail(to, std::string("sending: ") + std::strerror(errno));
+            }
+        }
+    }
+
+    void finish(connection& at, std::uint64_t now) {
+        ++finished_;
+        last_reply_ns_ = now;
+        result_.outstanding_s += seconds(now - at.first_sent_ns);
+        ::shutdown(at.socket.get(), SHUT_WR);
+    }
+
+    void end(connection& at) {
+        if (!is_finished(at)) fail(at, "the server closed the connection");
+        at.ended = true;
+        ++ended_;
+    }
+
+    void check_timeouts(std::uint64_t now) {
+        next_check_ns_ = now + timeout_ns_ / 8;
+        for (connection& each : connections_) {
+            if (!is_finished(each) && now > each.sent_ns && now - each.sent_ns > timeout_ns_) {
+                std::ostringstream limit;
+                limit << "no whole reply within the timeout of " << seconds(timeout_ns_) << " s";
+                fail(each, limit.str());
+            }
+        }
+    }
+
+    [[noreturn]] void fail(const connection& at, const std::string& what) {
+        throw load_error("connection " + std::to_string(index_of(at) + 1) + " of " +
+                         std::to_string(options_.connections) + ", message " +
+                         std::to_string(std::min(at.messages_done + 1, options_.messages)) +
+                         " of " + std::to_string(options_.messages) + ": " + what);
+    }
+
+    [[nodiscard]] bool is_finished(const connection& at) const {
+        return at.messages_done == options_.messages;
+    }
+    [[nodiscard]] std::size_t index_of(const connection& at) const {
+        return static_cast<std::size_t>(&at - connections_.data());
+    }
+    std::span<std::byte> message_of(const connection& at) {
+        return std::span(messages_).subspan(index_of(at) * options_.bytes, options_.bytes);
+    }
+    [[nodiscard]] int check_interval_ms() const {
+        return static_cast<int>(timeout_ns_ / 8'000'000 + 1);
+    }
+
+    const load_options& options_;
+    unique_descriptor epoll_;
+    std::uint64_t timeout_ns_;
+    std::vector<std::byte> messages_;  // each connection's current message, one after another
+    std::vector<std::byte> incoming_;  // shared: what is read is compared at once
+    std::vector<connection> connections_;
+    std::size_t replies_ = 0;
+    std::size_t finished_ = 0;
+    std::size_t ended_ = 0;
+    std::uint64_t idle_ns_ = 0;
+    std::uint64_t last_reply_ns_ = 0;
+    std::uint64_t next_check_ns_ = 0;
+    load_result result_;
+};
+
+}  // namespace
+
+load_result run_closed_loop(const load_options& options) { return generator(options).run(); }
+
+}  // namespace overlap::load

@@ -1,0 +1,34 @@
+// What echo_load is asked to do, and the two ways in which it can fail.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace overlap::load {
+
+struct load_options {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 0;
+    std::size_t connections = 1;
+    std::size_t messages = 1;  ///< Per connection.
+    std::size_t bytes = 64;    ///< Per message.
+    std::uint64_t seed = 1;
+    std::chrono::nanoseconds timeout = std::chrono::seconds(10);  ///< For one step of the server.
+};
+
+/// The request itself cannot be carried out, whatever the server does. what() is one line.
+class usage_error : public std::invalid_argument {
+public:
+    using std::invalid_argument::invalid_argument;
+};
+
+/// The server, the network or a limit of this machine ended the run. what() is one line.
+class load_error : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+}  // namespace overlap::load
