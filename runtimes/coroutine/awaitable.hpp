@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <coroutine>
+#include <type_traits>
 #include <utility>
 
 namespace overlap {
@@ -53,7 +54,7 @@ private:
 /// A base of promises: makes an error about co_await say what was expected.
 struct checks_awaitables {
     template <class A>
-    static auto await_transform(A&& operand) {
+    static decltype(auto) await_transform(A&& operand) {
         static_assert(awaitable<A>,
                       "co_await needs an awaitable: a task (moved: co_await std::move(t)), a "
                       "spawned task, a future, what a runtime's calls return, or any type with "

@@ -9,12 +9,16 @@
 #include <overlap/coroutine/spawn.hpp>
 #include <overlap/coroutine/task.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdio>
+#include <functional>
 #include <memory>
+#include <ranges>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace overlap {
@@ -24,7 +28,7 @@ namespace overlap {
 template <event_loop Loop>
 class coroutine {
 public:
-    explicit coroutine(Loop& loop) noexcept : loop_(loop) {
+    explicit coroutine(Loop& loop) : loop_(loop), post_(loop) {
         background_.report = [](const std::string& line) {
             std::fprintf(stderr, "overlap: %s\n", line.c_str());
         };
@@ -33,8 +37,10 @@ public:
     coroutine& operator=(const coroutine&) = delete;
 
     /// Background tasks that have not ended are reported and freed. The loop still has their
-    /// operations, so it must not be run again.
+    /// operations, so then it must not be run again, and be destroyed before what their reads and
+    /// writes point to is used for something else.
     ~coroutine() {
+        post_.close();
         if (background_.size() != 0) {
             background_.report(std::to_string(background_.size()) +
                                " spawned tasks had not ended when their runtime did");
@@ -56,27 +62,38 @@ public:
     template <class T>
     T run(task<T> root) {
         if (running_) throw std::logic_error("coroutine::run() called from inside run()");
-        running_ = true;
+        const running_mark mark(running_);
         detail::task_awaiter<T> awaited(std::move(root));
         const stopper end = stop_when_resumed(loop_);
         detail::resume_operation<operation> start;
         start.waiter = awaited.await_suspend(end.frame);
         loop_.post(&start);
-        loop_.run();
-        running_ = false;
+        do {  // Again if somebody else stopped the loop.
+            loop_.run();
+        } while (!end.frame.done());
         return awaited.await_resume();
     }
 
-    /// See gather.hpp: a count and a body, a range of tasks, or tasks of different types.
-    template <class... Arguments>
-    auto gather(Arguments&&... arguments) {
-        return overlap::gather(std::forward<Arguments>(arguments)...);
+    /// See gather.hpp: body(0) .. body(count - 1), a range of tasks that is given away, or tasks of
+    /// different types.
+    template <class Body>
+        requires std::invocable<std::decay_t<Body>&, std::size_t>
+    auto gather(std::size_t count, Body&& body) {
+        return overlap::gather(count, std::forward<Body>(body));
+    }
+    template <std::ranges::input_range Range>
+    auto gather(Range&& tasks) {
+        return overlap::gather(std::forward<Range>(tasks));
+    }
+    template <class... T>
+    auto gather(task<T>... tasks) {
+        return overlap::gather(std::move(tasks)...);
     }
 
     /// Starts `work` in the background when the caller next waits. See spawned.
     template <class T>
     spawned<T> spawn(task<T> work) {
-        return spawn_on(background_, detail::poster(loop_), std::move(work));
+        return spawn_on(background_, post_, std::move(work));
     }
     /// How many background tasks have not ended.
     [[nodiscard]] std::size_t spawned_count() const noexcept { return background_.size(); }
@@ -84,13 +101,15 @@ public:
     /// A value that one task sets and another awaits.
     template <class T = void>
     promise_and_future<T> make_future() {
-        auto state = std::make_shared<detail::future_state<T>>(detail::poster(loop_));
+        auto state = std::make_shared<detail::future_state<T>>(post_);
         return {promise<T>(state), future<T>(state)};
     }
 
     [[nodiscard]] time_point now() { return loop_.now(); }
     /// By reference, since g++ 12 would keep a copy of an argument in the waiting frame.
-    auto sleep_until(const time_point& deadline) { return detail::sleep_awaiter<Loop>(loop_, deadline); }
+    auto sleep_until(const time_point& deadline) {
+        return detail::sleep_awaiter<Loop>(loop_, deadline);
+    }
     auto sleep_for(nanoseconds duration) { return sleep_until(now() + duration); }
     auto yield() { return detail::yield_awaiter<Loop>(loop_); }
 
@@ -132,12 +151,23 @@ private:
         std::coroutine_handle<promise_type> frame;
     };
 
+    /// Also when the loop throws, so that the error is not followed by a wrong one.
+    struct running_mark {
+        explicit running_mark(bool& running) noexcept : running_(running) { running_ = true; }
+        running_mark(const running_mark&) = delete;
+        running_mark& operator=(const running_mark&) = delete;
+        ~running_mark() { running_ = false; }
+
+        bool& running_;
+    };
+
     static stopper stop_when_resumed(Loop& loop) {
         loop.stop();
         co_return;
     }
 
     Loop& loop_;
+    detail::poster post_;
     detail::spawned_list background_;
     bool running_ = false;
 };

@@ -19,6 +19,21 @@ namespace overlap {
 /// found.
 class frame_pool {
 public:
+#if defined(__SANITIZE_ADDRESS__)
+    static constexpr bool recycles = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    static constexpr bool recycles = false;
+#else
+    static constexpr bool recycles = true;
+#endif
+#else
+    static constexpr bool recycles = true;
+#endif
+
+    static constexpr std::size_t granule = 16;    ///< Sizes are rounded up to it.
+    static constexpr std::size_t largest = 2048;  ///< Larger frames are left to operator new.
+
     /// Throws std::bad_alloc.
     static void* allocate(std::size_t size) {
         const std::size_t index = class_of(size);
@@ -43,20 +58,8 @@ public:
     }
 
 private:
-#if defined(__SANITIZE_ADDRESS__)
-    static constexpr bool recycles = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    static constexpr bool recycles = false;
-#else
-    static constexpr bool recycles = true;
-#endif
-#else
-    static constexpr bool recycles = true;
-#endif
-
-    static constexpr std::size_t granule = 16;       // The alignment of operator new.
-    static constexpr std::size_t class_count = 129;  // Frames up to 2 KiB.
+    static_assert(granule >= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+    static constexpr std::size_t class_count = largest / granule + 1;
     static constexpr std::size_t first_chunk = std::size_t{64} << 10;
     static constexpr std::size_t huge_page = std::size_t{2} << 20;
     static constexpr std::size_t largest_chunk = 2 * huge_page;

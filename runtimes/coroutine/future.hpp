@@ -4,6 +4,7 @@
 #include <overlap/coroutine/resume_operation.hpp>
 #include <overlap/coroutine/task.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <future>
 #include <memory>
@@ -19,14 +20,10 @@ class future_state {
 public:
     using value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
-    explicit future_state(poster post) noexcept : post_(post) {}
+    explicit future_state(const poster& post) noexcept : post_(post) {}
 
-    template <class Outcome>
-    void settle(Outcome&& outcome) {
-        if (is_settled()) throw std::future_error(std::future_errc::promise_already_satisfied);
-        outcome_ = std::forward<Outcome>(outcome);
-        if (resume_.waiter) post_(&resume_);
-    }
+    void set_value(value result) { settle<value_index>(std::move(result)); }
+    void set_exception(std::exception_ptr thrown) { settle<error_index>(std::move(thrown)); }
 
     [[nodiscard]] bool is_settled() const noexcept { return outcome_.index() != 0; }
 
@@ -34,16 +31,26 @@ public:
         if (resume_.waiter) throw std::future_error(std::future_errc::future_already_retrieved);
         resume_.waiter = waiter;
     }
+    void forget_waiter() noexcept { resume_.waiter = nullptr; }
 
     value take() {
-        if (auto* thrown = std::get_if<std::exception_ptr>(&outcome_)) {
-            std::rethrow_exception(*thrown);
-        }
-        return std::move(std::get<value>(outcome_));
+        if (auto* thrown = std::get_if<error_index>(&outcome_)) std::rethrow_exception(*thrown);
+        return std::get<value_index>(std::move(outcome_));
     }
 
 private:
-    poster post_;
+    // By number, since a value may be an exception_ptr, too.
+    static constexpr std::size_t value_index = 1;
+    static constexpr std::size_t error_index = 2;
+
+    template <std::size_t Index, class Outcome>
+    void settle(Outcome outcome) {
+        if (is_settled()) throw std::future_error(std::future_errc::promise_already_satisfied);
+        outcome_.template emplace<Index>(std::move(outcome));
+        if (resume_.waiter) post_(&resume_);
+    }
+
+    const poster& post_;  // The runtime's; not used once nobody waits.
     std::variant<nothing, value, std::exception_ptr> outcome_;
     resume_operation<operation> resume_;
 };
@@ -51,20 +58,34 @@ private:
 }  // namespace detail
 
 /// The awaiting end. `co_await future` returns the value, once, or throws what the promise was
-/// given; std::future_error(broken_promise) when the promise went away unset.
+/// given; std::future_error(broken_promise) when the promise went away unset. Awaiting it again is
+/// std::future_error: no_state once the value was taken, future_already_retrieved before.
 template <class T>
 class [[nodiscard]] future {
 public:
     explicit future(std::shared_ptr<detail::future_state<T>> state) noexcept
         : state_(std::move(state)) {}
+    future(future&&) noexcept = default;
+    future& operator=(future&& other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    /// Whoever waits has been destroyed as well, with the runtime.
+    ~future() {
+        if (state_ != nullptr) state_->forget_waiter();
+    }
 
-    [[nodiscard]] bool await_ready() const noexcept { return state_->is_settled(); }
+    [[nodiscard]] bool await_ready() const {
+        if (state_ == nullptr) throw std::future_error(std::future_errc::no_state);
+        return state_->is_settled();
+    }
     void await_suspend(std::coroutine_handle<> waiter) { state_->wait(waiter); }
     T await_resume() {
+        const auto state = std::move(state_);
         if constexpr (std::is_void_v<T>) {
-            state_->take();
+            state->take();
         } else {
-            return state_->take();
+            return state->take();
         }
     }
 
@@ -86,21 +107,21 @@ public:
     }
     ~promise() {
         if (state_ == nullptr || state_->is_settled()) return;
-        state_->settle(
+        state_->set_exception(
             std::make_exception_ptr(std::future_error(std::future_errc::broken_promise)));
     }
 
     void set_value(detail::future_state<T>::value value)
         requires(!std::is_void_v<T>)
     {
-        state_->settle(std::move(value));
+        state_->set_value(std::move(value));
     }
     void set_value()
         requires std::is_void_v<T>
     {
-        state_->settle(std::monostate{});
+        state_->set_value({});
     }
-    void set_exception(std::exception_ptr thrown) { state_->settle(std::move(thrown)); }
+    void set_exception(std::exception_ptr thrown) { state_->set_exception(std::move(thrown)); }
 
 private:
     std::shared_ptr<detail::future_state<T>> state_;

@@ -39,7 +39,6 @@ struct gathered<void> {
     using type = void;
 };
 
-/// std::vector<bool> packs its elements, so they have no addresses to write results to.
 template <class T>
 using slots_of = std::conditional_t<std::is_void_v<T>, nothing, std::vector<result_slot<T>>>;
 
@@ -52,9 +51,6 @@ class [[nodiscard]] gather_awaiter {
     using child_task = std::invoke_result_t<Body&, std::size_t>;
     static_assert(detail::is_task<child_task>, "gather(count, body): body(index) returns a task");
     using value = typename child_task::value_type;
-    static_assert(!std::is_same_v<value, bool>,
-                  "gather of task<bool>: std::vector<bool> cannot be written to by element; return "
-                  "an int or an enumeration");
 
 public:
     gather_awaiter(std::size_t count, Body body) : count_(count), body_(std::move(body)) {}
@@ -94,7 +90,7 @@ public:
         } else {
             std::vector<value> values;
             values.reserve(count_);
-            for (auto& slot : slots_) values.push_back(*std::move(slot));
+            for (auto& slot : slots_) values.push_back(detail::take_from<value>(slot));
             return values;
         }
     }
@@ -120,11 +116,29 @@ private:
     [[no_unique_address]] detail::slots_of<value> slots_;
 };
 
+namespace detail {
+
+/// g++ before 13 destroys the captures of a lambda written inside a co_await expression twice (one
+/// of the temporaries of gcc.gnu.org/PR99576 and its kin), which only shows if they need
+/// destroying.
+template <class Body>
+inline constexpr bool outlives_its_expression =
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+    std::is_lvalue_reference_v<Body> || std::is_trivially_destructible_v<Body>;
+#else
+    true;
+#endif
+
+}  // namespace detail
+
 /// body(0) .. body(count - 1), each a task<T>; returns std::vector<T>, or nothing for task<void>.
 template <class Body>
-    requires std::invocable<Body&, std::size_t>
-gather_awaiter<Body> gather(std::size_t count, Body body) {
-    return gather_awaiter<Body>(count, std::move(body));
+    requires std::invocable<std::decay_t<Body>&, std::size_t>
+auto gather(std::size_t count, Body&& body) {
+    static_assert(detail::outlives_its_expression<Body>,
+                  "gather(count, body): this compiler would destroy the captures of a lambda "
+                  "written here twice; name it first, then give std::ref(name)");
+    return gather_awaiter<std::decay_t<Body>>(count, std::forward<Body>(body));
 }
 
 /// The tasks of a range that the caller gives away: gather(std::move(tasks)).
@@ -135,9 +149,10 @@ auto gather(Range&& range) {
     std::vector<std::ranges::range_value_t<Range>> tasks;
     for (auto&& each : range) tasks.push_back(std::move(each));
     const std::size_t count = tasks.size();
-    return gather(count, [tasks = std::move(tasks)](std::size_t index) mutable {
+    auto next = [tasks = std::move(tasks)](std::size_t index) mutable {
         return std::move(tasks[index]);
-    });
+    };
+    return gather_awaiter<decltype(next)>(count, std::move(next));
 }
 
 namespace detail {

@@ -32,13 +32,14 @@ struct in_frame_operation : Operation {
     template <class... Arguments>
     explicit in_frame_operation(Arguments... arguments) : Operation(arguments..., &resume) {}
 
-    /// To be called before the operation is lent. Throws std::length_error when more of the frame
-    /// lies before the operation than the tag can count, 512 KiB.
+    /// To be called before the operation is lent. Throws std::length_error when the operation lies
+    /// before the frame, or further behind its start than the tag can count, 512 KiB.
     void set_waiter(std::coroutine_handle<> waiter) {
         const auto distance = static_cast<std::size_t>(reinterpret_cast<std::byte*>(this) -
                                                        static_cast<std::byte*>(waiter.address()));
         if (distance / unit > std::numeric_limits<std::uint16_t>::max()) {
-            throw std::length_error("a coroutine that waits keeps at most 512 KiB in its frame");
+            throw std::length_error("what a coroutine waits for must lie in its own frame, and in "
+                                    "the first 512 KiB of it");
         }
         this->tag = static_cast<std::uint16_t>(distance / unit);
     }
@@ -54,7 +55,7 @@ private:
     }
 };
 
-/// Posts to a loop of any type. The loop must outlive it.
+/// Posts to a loop of any type. A runtime has one; the loop must outlive it.
 class poster {
 public:
     template <class Loop>
@@ -62,6 +63,13 @@ public:
         : loop_(&loop), post_([](void* to, operation* op) { static_cast<Loop*>(to)->post(op); }) {}
 
     void operator()(operation* op) const { post_(loop_, op); }
+
+    /// From now on nothing is posted: for a runtime that frees the frames it would resume.
+    /// (Besides, the last operation in the loop's queue, which would be linked to the next, may be
+    /// gone.)
+    void close() noexcept {
+        post_ = [](void*, operation*) {};
+    }
 
 private:
     void* loop_;

@@ -34,7 +34,8 @@ class spawned_list;
 /// The frame that holds a background task: kept by the runtime while the task runs, and by its
 /// handle until it is joined or dropped; whoever lets go last frees it.
 struct spawned_promise_base : checks_awaitables {
-    resume_operation<operation> resume;  ///< Starts the task, then resumes who joins it.
+    resume_operation<operation> start;  ///< Posted; the task may be joined before it starts.
+    std::coroutine_handle<> joiner;
     std::exception_ptr error;
     spawned_list* running = nullptr;  ///< The runtime's list, until the task has ended.
     spawned_promise_base* previous = nullptr;
@@ -101,7 +102,7 @@ struct spawned_final_awaiter {
         spawned_list& list = *task.running;
         list.remove(task);
         task.running = nullptr;
-        if (task.was_joined) return task.resume.waiter;
+        if (task.joiner) return task.joiner;
         if (!task.has_handle) {
             if (task.error) list.report("a spawned task failed: " + describe(task.error));
             ended.destroy();
@@ -115,17 +116,8 @@ struct spawned_final_awaiter {
 template <class T>
 struct spawned_result {
     result_slot<T> value{};
-    template <class Value>
-    void return_value(Value&& result) {
-        value = std::forward<Value>(result);
-    }
-    T take() {
-        if constexpr (std::is_same_v<result_slot<T>, T>) {
-            return std::move(value);
-        } else {
-            return *std::move(value);
-        }
-    }
+    void return_value(T&& result) { fill_slot<T>(value, std::move(result)); }
+    T take() { return take_from<T>(value); }
 };
 template <>
 struct spawned_result<void> {
@@ -143,7 +135,7 @@ struct spawned_promise : spawned_promise_base, spawned_result<T> {
 
 /// The handle of a background task. Awaiting it (once) waits for the task and returns its result
 /// or throws what it threw. Dropping it lets the task go on alone; then a failure is reported.
-/// Stays on the loop's thread; must not outlive the runtime unless the task has ended.
+/// Stays on the loop's thread, and must not outlive the runtime.
 template <class T = void>
 class spawned {
 public:
@@ -179,7 +171,7 @@ public:
     }
     void await_suspend(std::coroutine_handle<> waiter) noexcept {
         frame_.promise().was_joined = true;
-        frame_.promise().resume.waiter = waiter;
+        frame_.promise().joiner = waiter;
     }
     T await_resume() {
         promise_type& task = frame_.promise();
@@ -219,13 +211,13 @@ spawned<T> spawn_on(detail::spawned_list& list, const detail::poster& post, task
     spawned<T> handle = detail::run_in_background(std::move(work));
     auto& promise = handle.frame_.promise();
     handle.report_ = &list.report;
-    promise.resume.waiter = handle.frame_;
+    promise.start.waiter = handle.frame_;
     promise.destroy = [](detail::spawned_promise_base* self) noexcept {
         auto& whole = static_cast<detail::spawned_promise<T>&>(*self);
         std::coroutine_handle<detail::spawned_promise<T>>::from_promise(whole).destroy();
     };
     list.add(promise);
-    post(&promise.resume);
+    post(&promise.start);
     return handle;
 }
 

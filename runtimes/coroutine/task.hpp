@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <exception>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -20,11 +21,36 @@ namespace detail {
 
 struct nothing {};
 
-/// How a result of type T is kept until it is taken: as itself if it can be made empty-handed.
+/// Whether a result can be kept as itself: made empty-handed, then assigned to. Not so bool, whose
+/// vector packs its elements, so that they have no addresses to write to.
 template <class T>
-using result_slot =
-    std::conditional_t<std::is_void_v<T>, nothing,
-                       std::conditional_t<std::is_default_constructible_v<T>, T, std::optional<T>>>;
+inline constexpr bool is_its_own_slot =
+    std::is_default_constructible_v<T> && std::is_move_assignable_v<T> && !std::is_same_v<T, bool>;
+
+/// How a result of type T is kept until it is taken.
+template <class T>
+using result_slot = std::conditional_t<std::is_void_v<T>, nothing,
+                                       std::conditional_t<is_its_own_slot<T>, T, std::optional<T>>>;
+
+template <class T, class Value>
+void fill_slot(result_slot<T>& slot, Value&& value) {
+    if constexpr (is_its_own_slot<T>) {
+        slot = std::forward<Value>(value);
+    } else {
+        slot.emplace(std::forward<Value>(value));
+    }
+}
+
+template <class T>
+T take_from(result_slot<T>& slot) {
+    if constexpr (std::is_void_v<T>) {
+        return;
+    } else if constexpr (is_its_own_slot<T>) {
+        return std::move(slot);
+    } else {
+        return *std::move(slot);
+    }
+}
 
 /// Whom a task tells that it has ended: one task waiting for one child or, in a gather, for many.
 /// It lives in the waiter's frame.
@@ -82,11 +108,15 @@ template <class T>
 struct task_promise : task_promise_base {
     task<T> get_return_object() noexcept;
 
-    template <class Value = T>
-        requires std::is_convertible_v<Value&&, T>
-    void return_value(Value&& value) {
-        static_cast<result_slot<T>*>(target->results)[index] = std::forward<Value>(value);
+    void return_value(T&& value) { fill_slot<T>(slot(), std::move(value)); }
+    void return_value(const T& value)
+        requires std::is_copy_constructible_v<T>
+    {
+        fill_slot<T>(slot(), value);
     }
+
+private:
+    result_slot<T>& slot() noexcept { return static_cast<result_slot<T>*>(target->results)[index]; }
 };
 
 template <>
@@ -121,13 +151,16 @@ public:
     }
 
     /// Runs the task to its end and returns its result or throws what it threw. The frame is freed
-    /// before the next statement.
-    detail::task_awaiter<T> operator co_await() && noexcept {
+    /// before the next statement. A task that was moved from, as by being awaited, is
+    /// std::logic_error.
+    detail::task_awaiter<T> operator co_await() && {
         return detail::task_awaiter<T>(std::move(*this));
     }
 
-    /// Gives up the frame, which has not been started; the caller starts it and frees it.
-    [[nodiscard]] std::coroutine_handle<promise_type> release() noexcept {
+    /// Gives up the frame, which has not been started; the caller starts it and frees it. Throws
+    /// std::logic_error when the task was moved from.
+    [[nodiscard]] std::coroutine_handle<promise_type> release() {
+        check_present();
         return std::exchange(frame_, nullptr);
     }
 
@@ -136,6 +169,10 @@ private:
     friend detail::task_awaiter<T>;
 
     explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
+
+    void check_present() const {
+        if (!frame_) throw std::logic_error("a task runs once, and this one was moved from");
+    }
 
     std::coroutine_handle<promise_type> frame_;
 };
@@ -155,7 +192,9 @@ task<T> task_promise<T>::get_return_object() noexcept {
 template <class T>
 class task_awaiter {
 public:
-    explicit task_awaiter(task<T> awaited) noexcept : awaited_(std::move(awaited)) {}
+    explicit task_awaiter(task<T> awaited) : awaited_(std::move(awaited)) {
+        awaited_.check_present();
+    }
 
     static bool await_ready() noexcept { return false; }
 
@@ -168,13 +207,7 @@ public:
 
     T await_resume() {
         if (target_.error) std::rethrow_exception(std::move(target_.error));
-        if constexpr (std::is_void_v<T>) {
-            return;
-        } else if constexpr (std::is_same_v<result_slot<T>, T>) {
-            return std::move(result_);
-        } else {
-            return *std::move(result_);
-        }
+        return take_from<T>(result_);
     }
 
 private:
