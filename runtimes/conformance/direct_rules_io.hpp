@@ -142,9 +142,11 @@ void required_refused_connection_is_an_error() {
     for (const int error : errors) expect_equal(error, ECONNREFUSED, "error of connect");
 }
 
-/// The errno value with which the call fails that `index` stands for; 0 when it succeeds.
+/// The errno value with which the call fails that `index` stands for; 0 when it succeeds. Each has
+/// a descriptor of its own, as none may be closed while another call uses it.
 template <direct_runtime Runtime>
-int error_on_closed_descriptor(Runtime& runtime, int closed, std::size_t index) {
+int error_on_closed_descriptor(Runtime& runtime, int first, std::size_t index) {
+    const int closed = first + static_cast<int>(index);
     std::array<std::byte, 16> bytes{};
     try {
         if (index == 0) runtime.read(closed, bytes);
@@ -158,19 +160,19 @@ int error_on_closed_descriptor(Runtime& runtime, int closed, std::size_t index) 
 }
 
 template <direct_runtime Runtime>
-std::vector<int> gather_errors_on_closed_descriptor(Runtime& runtime, std::size_t n, int closed) {
-    return runtime.gather(n, [&runtime, closed](std::size_t index) {
-        return error_on_closed_descriptor(runtime, closed, index);
+std::vector<int> gather_errors_on_closed_descriptor(Runtime& runtime, std::size_t n, int first) {
+    return runtime.gather(n, [&runtime, first](std::size_t index) {
+        return error_on_closed_descriptor(runtime, first, index);
     });
 }
 
 template <direct_runtime Runtime>
 void required_errors_of_descriptors_surface() {
-    constexpr int closed = 12'345;
+    constexpr int first = 12'345;
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
     const auto errors =
-        runtime.run([&] { return gather_errors_on_closed_descriptor(runtime, 4, closed); });
+        runtime.run([&] { return gather_errors_on_closed_descriptor(runtime, 4, first); });
     for (std::size_t index = 0; index < errors.size(); ++index) {
         expect_equal(errors[index], EBADF, text("error of call ", index, " on no descriptor"));
     }

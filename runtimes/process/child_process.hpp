@@ -26,6 +26,16 @@ namespace overlap {
 /// stack, pages copied on their first write).
 inline constexpr task_demand process_demand{.memory = 128'000, .mappings = 0, .address_space = 0};
 
+/// Threads of a process that has made none: ThreadSanitizer adds one, which it keeps out of the way
+/// of fork(2).
+#if defined(__SANITIZE_THREAD__)
+inline constexpr std::uint64_t threads_at_rest = 2;
+#elif defined(__has_feature)
+inline constexpr std::uint64_t threads_at_rest = __has_feature(thread_sanitizer) ? 2 : 1;
+#else
+inline constexpr std::uint64_t threads_at_rest = 1;
+#endif
+
 /// Throws std::logic_error when this process has threads besides the calling one: what is forked
 /// has only that one, and any lock that another held stays locked in it for ever.
 inline void refuse_threads(const char* runtime) {
@@ -33,7 +43,7 @@ inline void refuse_threads(const char* runtime) {
     // A thread that has been joined counts until the kernel has buried it, a moment later.
     for (int attempt = 0; attempt < 50; ++attempt) {
         threads = detail::number_after("/proc/self/status", "Threads:").value_or(1);
-        if (threads == 1) return;
+        if (threads <= threads_at_rest) return;
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     throw std::logic_error(std::string(runtime) +

@@ -1,6 +1,7 @@
 #include <overlap/conformance/direct_tasks.hpp>
 #include <overlap/process/process_pool.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -203,22 +204,30 @@ TEST(process_pool, prints_once_what_was_buffered_and_what_tasks_print) {
     EXPECT_EQ(testing::internal::GetCapturedStdout(), "before task task ");
 }
 
-TEST(process_pool, workers_end_when_their_parent_is_killed) {
-    shared_counts ids(3);
-    const pid_t parent = ::fork();
-    if (parent == 0) {
+/// For a forked process: makes a pool, tells its workers' ids, and waits to be killed.
+[[noreturn]] void have_workers(std::atomic<std::uint32_t>* ids) {
+    try {
         process_pool pool(2);
-        const auto workers = pool.worker_ids();
-        ids.data()[0] = static_cast<std::uint32_t>(workers[0]);
-        ids.data()[1] = static_cast<std::uint32_t>(workers[1]);
-        ids.data()[2] = 1;
-        ::pause();
+        for (const pid_t id : pool.worker_ids()) *ids++ = static_cast<std::uint32_t>(id);
+        for (;;) ::pause();
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        ::_exit(1);
     }
-    while (ids.data()[2] == 0) std::this_thread::yield();
+}
+
+TEST(process_pool, workers_end_when_their_parent_is_killed) {
+    const shared_counts ids(2);
+    const pid_t parent = ::fork();
+    if (parent == 0) have_workers(ids.data());
+    const auto patience = std::chrono::steady_clock::now() + 30s;
+    while (ids.data()[1] == 0 && std::chrono::steady_clock::now() < patience) {
+        std::this_thread::yield();
+    }
     std::vector<pollfd> workers;
     for (int i = 0; i < 2; ++i) {
         const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, ids.data()[i].load(), 0));
-        ASSERT_GE(fd, 0);
+        EXPECT_GE(fd, 0) << "no worker was made";
         workers.push_back({.fd = fd, .events = POLLIN, .revents = 0});
     }
     ::kill(parent, SIGKILL);
