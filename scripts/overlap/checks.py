@@ -226,7 +226,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     names = options.only or [n for n in STEPS if not (options.quick and n in SANITIZERS)]
     LOGS.mkdir(parents=True, exist_ok=True)
-    return run_steps(names, STEPS)
+    try:
+        return run_steps(names, STEPS)
+    except KeyboardInterrupt:
+        return 130  # As shells report SIGINT.
 
 
 if __name__ == "__main__":
