@@ -1,0 +1,343 @@
+// The runtime on fibers: tasks are plain functions with stacks of their own, on any event loop.
+#pragma once
+
+#include <overlap/core/error.hpp>
+#include <overlap/core/event_loop.hpp>
+#include <overlap/core/runtime.hpp>
+#include <overlap/core/socket.hpp>
+#include <overlap/core/task_results.hpp>
+#include <overlap/fiber/outcome.hpp>
+#include <overlap/fiber/scheduler.hpp>
+#include <overlap/fiber/spawned.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace overlap {
+
+/// What a fiber runtime is made with. Sizes are in bytes.
+struct fiber_options {
+    /// Of address space for each fiber; memory is only used for the pages touched. A sanitizer's
+    /// frames are several times larger.
+    std::size_t stack_size = (fibers::address_sanitizer || fibers::thread_sanitizer)
+                                 ? std::size_t{256} << 10
+                                 : std::size_t{64} << 10;
+    /// Of available memory, left to others when more stacks are made.
+    std::size_t spare_memory = std::size_t{64} << 20;
+    fibers::guard_kind guards = fibers::guard_kind::madvise;
+};
+
+/// Runs tasks as fibers on a loop that somebody else owns and that outlives the runtime. Everything
+/// happens on the thread that made the runtime, which is the loop's.
+///
+/// A task that overflows its stack meets a guard page: SIGSEGV. Stacks are recycled and their
+/// memory is given back when the runtime is destroyed.
+template <event_loop Loop>
+class fiber {
+public:
+    /// Throws std::invalid_argument for a stack size that cannot be.
+    explicit fiber(Loop& loop, fiber_options options = {})
+        : loop_(loop), scheduler_(options.stack_size, options.spare_memory, options.guards) {}
+    fiber(const fiber&) = delete;
+    fiber& operator=(const fiber&) = delete;
+
+    /// Tasks that have not ended are reported and forgotten: their stacks are given back without
+    /// running destructors. What they had lent to the loop is cancelled first, and the loop run
+    /// until it has let go of it.
+    ~fiber() {
+        if (scheduler_.busy() == 0) return;
+        report_(std::to_string(scheduler_.busy()) +
+                " tasks on fibers had not ended when their runtime did");
+        take_back_operations();
+    }
+
+    static std::string name() { return "fiber:" + std::string(Loop::name()); }
+
+    /// What memory and, on kernels before Linux 6.13, mappings allow now.
+    [[nodiscard]] std::size_t task_limit() const { return scheduler_.stacks().limit(); }
+
+    /// Who is told, in a line of text, of background tasks that failed with nobody joining them,
+    /// and of tasks that never ended. By default they are written to standard error.
+    void on_report(fibers::report_function report) { report_ = std::move(report); }
+
+    /// Runs the loop until `root` has ended as a task, and returns its result or throws what it
+    /// threw. Background tasks that have not ended go on in the next run(). Throws limit_error
+    /// when there is no memory for a stack.
+    template <class Function>
+    std::invoke_result_t<Function&> run(Function&& root) {
+        if (scheduler_.is_running())
+            throw std::logic_error("fiber::run() called from inside run()");
+        root_task<std::remove_reference_t<Function>> task(*this, root);
+        loop_.post(&task);
+        do {  // Again if somebody else stopped the loop.
+            loop_.run();
+        } while (!task.ended);
+        return task.result.take();
+    }
+
+    /// Runs body(0) .. body(n - 1), each started in order and running until it first waits, and
+    /// waits for all of them. If there is no memory for the stack of a task, no more are started,
+    /// and limit_error counts as what that task threw.
+    template <class Body>
+    auto gather(std::size_t n, const Body& body) {
+        gathering<Body> all(n, body, scheduler_.current());
+        try {
+            for (; all.next < n; ++all.next) {
+                runner& child = scheduler_.take();
+                ++all.pending;
+                scheduler_.start(child, all);
+            }
+        } catch (...) {
+            all.fail_next();
+        }
+        if (--all.pending != 0) all.parent.suspend_for(nullptr);
+        return all.results.take();
+    }
+
+    /// Runs function() in the background: it begins when the caller next waits. Throws limit_error
+    /// when there is no memory for a stack, and what moving the function throws.
+    template <class Function>
+    auto spawn(Function function) {
+        beginning<Function> first(*this, function);
+        scheduler_.start(scheduler_.take(), first);
+        if (first.error) std::rethrow_exception(first.error);
+        return fibers::spawned(*first.task);
+    }
+
+    [[nodiscard]] time_point now() { return loop_.now(); }
+
+    void sleep_until(time_point deadline) {
+        wait<timer_operation> step(*this);
+        loop_.call_at(&step, deadline);
+        step.suspend();
+    }
+    void sleep_for(nanoseconds duration) { sleep_until(now() + duration); }
+
+    void yield() {
+        wait<operation> step(*this);
+        loop_.post(&step);
+        step.suspend();
+    }
+
+    int accept(int listener) { return perform(operation_kind::accept, "accept", listener); }
+
+    int connect(const endpoint& peer) {
+        unique_descriptor connection(check_errno(
+            ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"));
+        set_no_delay(connection.get());
+        // From here on the loop knows the descriptor, so it must be closed through the loop.
+        const int descriptor = connection.release();
+        try {
+            perform(operation_kind::connect, "connect", descriptor,
+                    const_cast<sockaddr*>(peer.data()), endpoint::size());
+        } catch (...) {
+            close(descriptor);
+            throw;
+        }
+        return descriptor;
+    }
+
+    std::size_t read(int connection, std::span<std::byte> buffer) {
+        return static_cast<std::size_t>(
+            perform(operation_kind::read, "read", connection, buffer.data(), buffer.size()));
+    }
+
+    void write(int connection, std::span<const std::byte> bytes) {
+        if (bytes.empty()) return;
+        wait<io_operation> step(*this);
+        step.done = &write_rest;
+        step.kind = operation_kind::write;
+        step.descriptor = connection;
+        step.data = const_cast<std::byte*>(bytes.data());
+        step.size = bytes.size();
+        loop_.submit(&step);
+        step.suspend();
+        if (step.result < 0) throw_errno(-step.result, "write");
+    }
+
+    void close(int connection) { perform(operation_kind::close, "close", connection); }
+
+    [[nodiscard]] Loop& loop() noexcept { return loop_; }
+
+private:
+    using runner = fibers::runner;
+    using assignment = fibers::assignment;
+
+    /// An operation on the stack of the task that waits for it.
+    template <class Operation>
+    struct wait : Operation {
+        explicit wait(fiber& owner) : runtime(owner), waiter(owner.scheduler_.current()) {
+            this->done = &resume;
+        }
+
+        static wait& of(operation* op) noexcept {
+            return static_cast<wait&>(static_cast<Operation&>(*op));
+        }
+
+        static void resume(operation* op) noexcept {
+            wait& self = of(op);
+            self.runtime.scheduler_.resume(&self.waiter);
+        }
+
+        static void take_back(operation* op) noexcept {
+            fiber& runtime = of(op).runtime;
+            if (--runtime.to_take_back_ == 0) runtime.loop_.stop();
+        }
+
+        void suspend() noexcept { waiter.suspend_for(this); }
+
+        fiber& runtime;
+        runner& waiter;
+    };
+
+    template <class Function>
+    struct root_task : operation, assignment {
+        root_task(fiber& owner, Function& root)
+            : operation(&begin), assignment{&run}, runtime(owner), carrier(owner.scheduler_.take()),
+              function(root) {}
+
+        static void begin(operation* op) noexcept {
+            auto& self = static_cast<root_task&>(*op);
+            self.runtime.scheduler_.start(self.carrier, self);
+        }
+
+        static runner* run(assignment& what, runner&) noexcept {
+            auto& self = static_cast<root_task&>(what);
+            self.result.run(self.function);
+            self.ended = true;
+            self.runtime.loop_.stop();
+            return nullptr;
+        }
+
+        fiber& runtime;
+        runner& carrier;
+        Function& function;
+        bool ended = false;
+        fibers::outcome<std::invoke_result_t<Function&>> result;
+    };
+
+    /// One gather, on the stack of the task that waits for it.
+    template <class Body>
+    struct gathering : assignment {
+        gathering(std::size_t n, const Body& what, runner& waiter)
+            : assignment{&run_next}, parent(waiter), body(what), results(n) {}
+
+        static runner* run_next(assignment& what, runner&) noexcept {
+            auto& all = static_cast<gathering&>(what);
+            const std::size_t index = all.next;  // Soon that of another task.
+            all.results.run(all.body, index);
+            return --all.pending == 0 ? &all.parent : nullptr;
+        }
+
+        /// Records the exception that is being handled.
+        void fail_next() noexcept {
+            results.run([](std::size_t) -> task_result_t<Body> { throw; }, next);
+        }
+
+        runner& parent;
+        const Body& body;
+        std::size_t next = 0;
+        std::size_t pending = 1;  // One for the parent, so that no child resumes it too early.
+        task_results<task_result_t<Body>> results;
+    };
+
+    /// How a background task comes to the stack of its runner: it is begun at once, but only moves
+    /// the function there and goes to the end of the loop's queue.
+    template <class Function>
+    struct beginning : assignment {
+        using task_type = fibers::background<std::invoke_result_t<Function&>>;
+
+        beginning(fiber& owner, Function& what)
+            : assignment{&run}, runtime(owner), function(what) {}
+
+        static runner* run(assignment& what, runner& self) noexcept {
+            auto& request = static_cast<beginning&>(what);
+            fiber& runtime = request.runtime;
+            std::optional<Function> function;
+            try {
+                function.emplace(std::move(request.function));
+            } catch (...) {
+                request.error = std::current_exception();
+                return nullptr;
+            }
+            task_type task(runtime.scheduler_, self);
+            request.task = &task;
+            runtime.yield();
+            task.run(function, runtime.report_);
+            return nullptr;
+        }
+
+        fiber& runtime;
+        Function& function;
+        task_type* task = nullptr;
+        std::exception_ptr error;
+    };
+
+    int perform(operation_kind kind, const char* what, int descriptor, void* data = nullptr,
+                std::size_t size = 0) {
+        wait<io_operation> step(*this);
+        step.kind = kind;
+        step.descriptor = descriptor;
+        step.data = data;
+        step.size = size;
+        loop_.submit(&step);
+        step.suspend();
+        if (step.result < 0) throw_errno(-step.result, what);
+        return step.result;
+    }
+
+    /// Submits what is left to write without waking the task for it.
+    static void write_rest(operation* op) noexcept {
+        auto& step = wait<io_operation>::of(op);
+        if (step.result >= 0 && static_cast<std::size_t>(step.result) < step.size) {
+            step.data = static_cast<std::byte*>(step.data) + step.result;
+            step.size -= static_cast<std::size_t>(step.result);
+            try {
+                step.runtime.loop_.submit(&step);
+                return;
+            } catch (const std::bad_alloc&) {
+                step.result = -ENOMEM;
+            }
+        }
+        wait<io_operation>::resume(op);
+    }
+
+    void take_back_operations() {
+        scheduler_.for_each_waiting([this](operation& op) {
+            ++to_take_back_;
+            switch (op.kind) {
+            case operation_kind::post:
+                op.done = &wait<operation>::take_back;
+                break;
+            case operation_kind::timer:
+                op.done = &wait<timer_operation>::take_back;
+                break;
+            default:
+                op.done = &wait<io_operation>::take_back;
+                break;
+            }
+            loop_.cancel(&op);
+        });
+        while (to_take_back_ > 0) loop_.run();
+    }
+
+    static void print(const std::string& line) {
+        std::fprintf(stderr, "overlap: %s\n", line.c_str());
+    }
+
+    Loop& loop_;
+    fibers::report_function report_ = &print;
+    std::size_t to_take_back_ = 0;
+    fibers::scheduler scheduler_;
+};
+
+}  // namespace overlap

@@ -1,0 +1,163 @@
+// Fibers without a loop: runners, which carry one task after another, and who resumes whom.
+#pragma once
+
+#include <overlap/core/operation.hpp>
+#include <overlap/fiber/context.hpp>
+#include <overlap/fiber/stack_arena.hpp>
+
+#include <cstddef>
+#include <new>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace overlap::fibers {
+
+class runner;
+class scheduler;
+
+/// What a runner is told to run. Whoever starts the runner owns it; `run` copies what it needs
+/// before the runner first suspends, unless the owner waits for the end.
+struct assignment {
+    /// Runs a task on `self`. Returns who is to run next, because it waited for this task, or
+    /// nullptr.
+    runner* (*run)(assignment& what, runner& self) noexcept;
+};
+
+/// A fiber: a context that carries one task after another, at the top of a stack of its own.
+/// Between tasks it is parked, suspended and ready to be told the next one, which costs a switch
+/// and no more. One cache line; the frames of the task lie just below.
+class alignas(64) runner : public context {
+public:
+    /// Gives control back to the resumer, which then resumes `next` if there is one. `lent` is the
+    /// operation that will resume this runner, or nullptr if another runner will.
+    void suspend_for(operation* lent, runner* next = nullptr) noexcept {
+        lent_ = lent;
+        suspend(next);
+    }
+
+private:
+    friend scheduler;
+
+    inline runner(std::byte* limit, scheduler& home) noexcept;
+
+    scheduler& home_;
+    operation* lent_ = nullptr;
+    runner* next_parked_ = nullptr;
+};
+
+/// The runners of one runtime. Belongs to one thread.
+class scheduler {
+public:
+    scheduler(std::size_t stack_size, std::size_t spare_memory, guard_kind guards)
+        : stacks_(stack_size, spare_memory, guards) {}
+    scheduler(const scheduler&) = delete;
+    scheduler& operator=(const scheduler&) = delete;
+
+    /// Forgets runners that carry a task: nothing on their stacks is destroyed.
+    ~scheduler() {
+        if constexpr (address_sanitizer) {
+            // It keeps memory for each context until the context ends.
+            while (parked_ != nullptr)
+                std::exchange(parked_, parked_->next_parked_)->resume(nullptr);
+        }
+        if constexpr (!std::is_trivially_destructible_v<runner>) {
+            stacks_.for_each([](const stack& each) { runner_of(each)->~runner(); });
+        }
+    }
+
+    /// The runner that is running. Throws std::logic_error when none is.
+    [[nodiscard]] runner& current() const {
+        if (current_ == nullptr) [[unlikely]]
+            throw_outside();
+        return *current_;
+    }
+
+    /// Whether a runner is running.
+    [[nodiscard]] bool is_running() const noexcept { return current_ != nullptr; }
+
+    /// Runners that carry a task.
+    [[nodiscard]] std::size_t busy() const noexcept { return busy_; }
+
+    [[nodiscard]] const stack_arena& stacks() const noexcept { return stacks_; }
+
+    /// A runner to be started: the one parked last, whose stack is still in the caches, or a new
+    /// one. Throws limit_error when there is no memory for another stack.
+    runner& take() {
+        ++busy_;
+        if (parked_ != nullptr) [[likely]]
+            return *std::exchange(parked_, parked_->next_parked_);
+        return make();
+    }
+
+    /// Starts what take() returned: runs `what` on it until it suspends or ends.
+    void start(runner& taken, assignment& what) noexcept { resume(switch_to(taken, &what)); }
+
+    /// Runs `next` until it suspends or ends; then, for as long as a runner that ends is waited
+    /// for, the one that waited.
+    void resume(runner* next) noexcept {
+        while (next != nullptr) next = switch_to(*next, nullptr);
+    }
+
+    /// Calls visit(operation) for every operation that a runner waits for.
+    template <class Visit>
+    void for_each_waiting(Visit visit) const {
+        stacks_.for_each([&](const stack& each) {
+            if (runner_of(each)->lent_ != nullptr) visit(*runner_of(each)->lent_);
+        });
+    }
+
+private:
+    friend runner;
+
+    [[noreturn]] static void throw_outside() {
+        throw std::logic_error("a fiber runtime's call was made outside its tasks: see run()");
+    }
+
+    static runner* runner_of(const stack& where) noexcept {
+        return std::launder(reinterpret_cast<runner*>(where.top - sizeof(runner)));
+    }
+
+    runner& make() {
+        try {
+            const stack where = stacks_.carve();
+            return *::new (where.top - sizeof(runner)) runner(where.limit, *this);
+        } catch (...) {
+            --busy_;
+            throw;
+        }
+    }
+
+    runner* switch_to(runner& next, assignment* what) noexcept {
+        runner* const before = std::exchange(current_, &next);
+        void* const after = next.resume(what);
+        current_ = before;
+        return static_cast<runner*>(after);
+    }
+
+    /// The outermost function of every runner. Up to its first suspension `self` is only a context.
+    static void run_assignments(context& self) noexcept {
+        void* message = self.suspend(nullptr);
+        auto& me = static_cast<runner&>(self);
+        scheduler& home = me.home_;
+        while (message != nullptr) {
+            auto& what = *static_cast<assignment*>(message);
+            runner* const next = what.run(what, me);
+            me.lent_ = nullptr;
+            me.next_parked_ = std::exchange(home.parked_, &me);
+            --home.busy_;
+            message = me.suspend(next);
+        }
+        me.end();
+    }
+
+    stack_arena stacks_;
+    runner* current_ = nullptr;
+    runner* parked_ = nullptr;
+    std::size_t busy_ = 0;
+};
+
+inline runner::runner(std::byte* limit, scheduler& home) noexcept
+    : context(limit, &scheduler::run_assignments), home_(home) {}
+
+}  // namespace overlap::fibers
