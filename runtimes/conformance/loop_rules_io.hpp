@@ -217,7 +217,7 @@ void required_many_accepts_wait_on_one_listener() {
     for (std::size_t i = 0; i < count; ++i) clients.push_back(connect_to(listener));
     run_until_all_complete(loop, accepting);
     expect(std::ranges::is_sorted(order), "accepts completed in another order than was asked",
-           "those that wait for the same thing complete in the order of the calls");
+           "accepts complete in the order of the calls");
     for (std::size_t i = 0; i < count; ++i) {
         send_all(clients[i], text(i));
         expect(is_ready(accepted[i].get(), POLLIN), "no byte on an accepted connection",
@@ -248,48 +248,6 @@ void required_read_and_write_wait_on_one_descriptor() {
     run_until_complete(loop, writing);
     expect_result(writing, 1, "a write after the peer made room");
     expect_equal(receive_available(stream.far), "x", "bytes that arrived");
-}
-
-template <event_loop Loop>
-void required_reads_of_one_descriptor_complete_in_order() {
-    constexpr std::string_view bytes = "abcdefgh";
-    stream_pair stream;
-    std::array<char, bytes.size()> buffer{};
-    std::deque<io_probe> reading;
-    std::vector<std::size_t> order;
-    Loop loop;
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        auto& op = reading.emplace_back(operation_kind::read, stream.near.get(), &buffer[i], 1U);
-        op.then = [&order, i] { order.push_back(i); };
-        loop.submit(&op);
-    }
-    settle(loop);
-    send_all(stream.far, bytes);
-    run_until_all_complete(loop, reading);
-    expect(std::ranges::is_sorted(order), "reads completed in another order than was asked",
-           "the order of the calls");
-    expect_equal(std::string(buffer.data(), buffer.size()), bytes, "bytes, in the reads' order");
-}
-
-template <event_loop Loop>
-void required_writes_of_one_descriptor_complete_in_order() {
-    constexpr std::string_view bytes = "abcdefgh";
-    stream_pair stream;
-    std::deque<io_probe> writing;
-    std::vector<std::size_t> order;
-    Loop loop;
-    const std::size_t before = fill(stream.near);
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        auto& op = writing.emplace_back(operation_kind::write, stream.near.get(), &bytes[i], 1U);
-        op.then = [&order, i] { order.push_back(i); };
-        loop.submit(&op);
-    }
-    settle(loop);
-    expect_equal(receive_available(stream.far).size(), before, "bytes that were there before");
-    run_until_all_complete(loop, writing);
-    expect(std::ranges::is_sorted(order), "writes completed in another order than was asked",
-           "the order of the calls");
-    expect_equal(receive_available(stream.far), bytes, "bytes, in the order of arrival");
 }
 
 /// Byte number `at` of a long message: a period that no buffer size is a multiple of.
@@ -412,10 +370,10 @@ void required_many_descriptors_at_once() {
 template <event_loop Loop>
 std::vector<rule> io_rules() {
     constexpr auto where = loop_contract;
-    constexpr std::string_view in_order =
-        "Operations that wait for the same thing complete in the order of the calls.";
+    constexpr std::string_view in_order = "Any number of accepts may wait on one descriptor; they "
+                                          "complete in the order of the calls.";
     constexpr std::string_view beside =
-        "Any number of operations may wait on one descriptor, a read beside a write among them.";
+        "A read and a write, one of each, may wait on one descriptor at once.";
     return {
         {"required_submit_never_completes_inside_the_call",
          "`done` is called from inside run() and never from inside the call that lent it.", where,
@@ -437,10 +395,6 @@ std::vector<rule> io_rules() {
          &required_many_accepts_wait_on_one_listener<Loop>, need::io},
         {"required_read_and_write_wait_on_one_descriptor", beside, where,
          &required_read_and_write_wait_on_one_descriptor<Loop>, need::io},
-        {"required_reads_of_one_descriptor_complete_in_order", in_order, where,
-         &required_reads_of_one_descriptor_complete_in_order<Loop>, need::io},
-        {"required_writes_of_one_descriptor_complete_in_order", in_order, where,
-         &required_writes_of_one_descriptor_complete_in_order<Loop>, need::io},
         {"required_long_message_arrives_whole_through_short_writes",
          "write: at most `size` bytes from `data`; result: how many, possibly fewer.",
          operation_contract, &required_long_message_arrives_whole_through_short_writes<Loop>,

@@ -348,12 +348,13 @@ std::vector<rule> lifetime_rules() {
          &required_number_of_a_closed_descriptor_is_used_again<Loop>, need::io},
         {"required_number_is_used_again_while_a_duplicate_is_open", closed, where,
          &required_number_is_used_again_while_a_duplicate_is_open<Loop>, need::io},
-        {"required_loops_leak_no_descriptor", "What a loop opened, it closes when destroyed.",
-         where, &required_loops_leak_no_descriptor<Loop>},
-        {"required_io_leaks_no_descriptor", "What a loop opened, it closes when destroyed.", where,
+        {"required_loops_leak_no_descriptor", "What the loop opened, it closes.", where,
+         &required_loops_leak_no_descriptor<Loop>},
+        {"required_io_leaks_no_descriptor", "What the loop opened, it closes.", where,
          &required_io_leaks_no_descriptor<Loop>, need::io},
-        {"optional_no_allocation_once_warm", "No allocation on the path of an operation.",
-         operation_contract, &optional_no_allocation_once_warm<Loop>, need::counted_allocation},
+        {"optional_no_allocation_once_warm",
+         "Lending allocates nothing once the loop has met the descriptor.", operation_contract,
+         &optional_no_allocation_once_warm<Loop>, need::counted_allocation},
     };
 }
 

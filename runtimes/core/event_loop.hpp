@@ -6,8 +6,7 @@
 // A loop defines two static functions and eight calls:
 //
 //   L::name()              The loop's name in backends and tables, e.g. "epoll".
-//   L::available()         Whether this kernel lets the loop work, found out by trying; never
-//   throws.
+//   L::available()         Whether this kernel lets the loop work, found out by trying; never throws.
 //
 //   loop.now()             The loop's clock. Deadlines are compared with this clock and no other.
 //   loop.post(op)          Runs `op` soon. Operations posted run in the order of the calls.
@@ -15,13 +14,14 @@
 //                          by one thread run in the order of its calls.
 //   loop.call_at(op, t)    Completes `op` with 0 when now() >= t, never before. Timers complete in
 //                          the order of their deadlines, equal deadlines in the order of the
-//                          calls; a deadline that has passed counts as the present.
-//   loop.submit(op)        Starts one step of I/O. Any number of operations may wait on one
-//                          descriptor, a read beside a write among them; those that wait for the
-//                          same thing (two accepts, two reads) complete in the order of the calls.
+//                          calls; a deadline that has passed counts as the time of the call.
+//   loop.submit(op)        Starts one step of I/O. A read and a write, one of each, may wait on one
+//                          descriptor at once; so may any number of accepts, which complete in the
+//                          order of the calls.
 //   loop.cancel(op)        Asks that `op`, lent to this loop by call_at or submit, complete now. It
 //                          still completes exactly once: with -ECANCELED, or with its own result if
-//                          that came first. Cancelling a posted operation changes nothing.
+//                          that came first. Cancelling a posted operation, or one that has
+//                          completed and still exists, changes nothing.
 //   loop.run()             Runs operations until stop() is called, waiting when there are none. It
 //                          does not return for want of work: runtimes count tasks, loops do not.
 //   loop.stop()            Makes run() return soon, once; operations may be left waiting, and go on
@@ -34,14 +34,17 @@
 //   Completion   `done` is called exactly once for each time an operation is lent, from inside
 //                run() and never from inside the call that lent it. The loop does not touch the
 //                operation afterwards: `done` may free it, or lend it again to any loop.
-//   Fairness     Operations that keep posting themselves do not keep timers and I/O from
-//   completing. I/O          Descriptors are stream sockets in non-blocking mode. Once a loop has
-//   been given a
+//   Fairness     Operations that keep posting themselves do not keep timers, I/O and remote posts
+//                from completing.
+//   I/O          Descriptors are stream sockets in non-blocking mode. Once a loop has been given a
 //                descriptor, it is closed through that loop, with nothing else waiting on it.
 //                Errors are results (-errno), never signals or exceptions; end of file is 0.
+//   Memory       Lending allocates nothing once the loop has met the descriptor: what an operation
+//                needs is in the operation.
 //   Exceptions   The constructor may throw std::system_error; of the calls, only those that need
 //                memory may throw, and then std::bad_alloc.
 //   Destruction  Destroying a loop calls nobody's `done`; what was lent to it is its owner's again.
+//                What the loop opened, it closes.
 #pragma once
 
 #include <overlap/core/operation.hpp>
