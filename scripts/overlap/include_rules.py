@@ -3,8 +3,9 @@
     bench -> runtimes/{coroutine, fiber, thread_pool, process, sequential, floor} -> core
     loops -> core;  conformance -> core
 
-Tests are exempt from the layers, since they put a loop under a runtime to see both work, but what
-lives in runtimes/ never includes bench/.
+Tests (`*_test.cpp`, and what they share in a folder `testing`) are exempt from the layers, since
+they put a loop under a runtime to see both work. Only tests include what is in such a folder, and
+nothing in runtimes/ ever includes bench/.
 """
 
 import re
@@ -43,6 +44,10 @@ def _part(path: Path) -> str:
     return path.parts[1] if path.parts[0] == "runtimes" and len(path.parts) > 2 else path.parts[0]
 
 
+def _is_test(path: Path) -> bool:
+    return path.stem.endswith("_test") or "testing" in path.parts[:-1]
+
+
 def include_violations(root: Path) -> list[str]:
     """One line, `file:line: what is wrong`, for each include under runtimes/ and bench/ that does
     not point down."""
@@ -68,8 +73,12 @@ def _reason(file: Path, target: Path) -> str:
         return ""
     if target.parts[0] != "runtimes":
         return f"runtimes/ must not include {target}"
+    if _is_test(file):
+        return ""
+    if _is_test(target):
+        return f"only tests may include {target}"
     part, included = _part(file), _part(target)
-    if part == included or file.stem.endswith("_test"):
+    if part == included:
         return ""
     allowed = ALLOWED.get(part, PLUG_IN)
     if included in allowed:

@@ -255,8 +255,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.source:
             print_records(read_records(options.source), options.format)
-            return 0
-        return run(options)
+            status = 0
+        else:
+            status = run(options)
+        sys.stdout.flush()
+        return status
     except (UsageError, RecordError) as error:
         print(f"scripts/run: {error}", file=sys.stderr)
         return 2
@@ -265,6 +268,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED_STATUS
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python must not try to flush the rest at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 if __name__ == "__main__":

@@ -164,6 +164,14 @@ def test_list_names_rows_and_why_some_cannot_run(runner):
     assert len(lines) == len(ROWS) + 1 and "gather/ok/process    would take 500 s" in lines
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(runner):
+    run = runner([f"gather/ok/{number}" for number in range(5000)])
+    process = run.start("--list")
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait() == 1
+
+
 def test_tables_of_an_existing_file_are_the_same_byte_for_byte(runner):
     run = runner()
     first = run(*QUICKLY, "--format", "markdown")

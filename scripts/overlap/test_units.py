@@ -36,6 +36,11 @@ def test_several_durations_share_the_unit_of_the_middle_one():
     assert units.several_seconds([None, None]) == "–"
 
 
+def test_durations_that_are_far_apart_have_units_of_their_own():
+    assert units.several_seconds([14.1e-6, 49.4e-6, 1.5388]) == "14.1 µs / 49.4 µs / 1.54 s"
+    assert units.several_seconds([2e-9, 3e-3]) == "2.00 ns / 3.00 ms"
+
+
 def test_plain_numbers_separate_thousands():
     assert units.plain(999_999.9) == "1,000,000"
     assert units.plain(1.0449) == "1.04"

@@ -41,11 +41,14 @@ def byte_count(value: float | None) -> str:
 
 
 def several_seconds(values: Sequence[float | None], separator: str = " / ") -> str:
-    """Durations with one unit for all of them: that of the middle one."""
+    """Durations with one unit for all of them, that of the middle one; each with its own where they
+    are so far apart that one unit could not be read."""
     known = sorted(value for value in values if value is not None)
     if not known:
         return NOT_MEASURED
     factor, unit = _prefix(known[len(known) // 2], SECONDS)
+    if known[-1] / factor >= 10_000 or 0 < known[0] / factor < 0.01:
+        return separator.join(map(seconds, values))
     texts = [NOT_MEASURED if value is None else digits(value / factor) for value in values]
     return f"{separator.join(texts)} {unit}"
 
