@@ -39,7 +39,8 @@ public:
         return spec.connections >= least_tasks_to_weigh && !uses_processes;
     }
 
-    explicit echo_workload(const echo_case&) : listener_(open_listener(endpoint())) {}
+    explicit echo_workload(const echo_case&)
+        : listener_(open_listener(endpoint())), listener_descriptor_(listener_.get()) {}
 
     void begin(session& line, const echo_case& spec) {
         line.ready_for_load(port_of(listener_), spec.connections, spec.messages);
@@ -47,10 +48,10 @@ public:
 
     template <class Runtime, class Log>
     auto root(Runtime& runtime, const echo_case& spec, Log& log) {
-        return serve_all(runtime, spec, listener_.get(), log);
+        return serve_all(runtime, spec, listener_descriptor_, log);
     }
 
-    [[nodiscard]] int listener() const noexcept { return listener_.get(); }
+    [[nodiscard]] int listener() const noexcept { return listener_descriptor_; }
 
     static counters check(const echo_case& spec, const std::vector<std::uint64_t>& echoed, double) {
         if (echoed.size() != spec.connections) {
@@ -69,6 +70,7 @@ public:
 
 private:
     unique_descriptor listener_;
+    const int listener_descriptor_;
 };
 
 template <class Serve>

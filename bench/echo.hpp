@@ -54,7 +54,8 @@ std::uint64_t serve_one(Runtime& runtime, int listener, std::size_t buffer_size,
     return echoed;
 }
 
-/// Returns how many bytes each connection echoed.
+/// Returns how many bytes each connection echoed. What is passed by reference must have existed when
+/// the runtime was made, for the sake of worker processes.
 template <stackless_runtime Runtime, class Log>
 task<std::vector<std::uint64_t>> serve_all(Runtime& runtime, const echo_case& spec,
                                            const int& listener, Log& log) {

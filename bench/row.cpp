@@ -16,6 +16,7 @@ using nlohmann::json;
 /// How long echo_load waits for any answer at all. A server that serves one connection after
 /// another keeps answering on one of them.
 constexpr double silence_s = 10;
+constexpr std::chrono::seconds last_words_patience{1};
 
 double median(std::vector<double> values) {
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -92,10 +93,13 @@ private:
             const std::string kind = message->at("kind");
             if (kind == "error") throw std::runtime_error(message->at("words"));
             if (kind == "ready") {
-                load_ = generate_load(*message, deadline);
+                load_ = load_for(process, *message, deadline);
                 continue;
             }
             auto figures = message->at("figures").get<counters>();
+            // Lifetimes are averaged over the time that the server ran, which began before the
+            // load's clock did.
+            if (kind == "traced") traced["wall_s"] = figures.at("wall_s");
             for (const auto& [name, value] : load_) figures[name] = value;
             load_.clear();
             if (kind == "iteration") {
@@ -142,11 +146,32 @@ private:
         while (const auto message = process.receive(deadline, meanwhile)) {
             const std::string kind = message->at("kind");
             if (kind == "error") throw std::runtime_error(message->at("words"));
-            if (kind == "ready") generate_load(*message, deadline);
+            if (kind == "ready") load_for(process, *message, deadline);
             if (kind == "weight") own = message->at("figures").at("peak_memory_bytes");
         }
         expect_plain_end(process);
         return row_.uses_processes ? most : own;
+    }
+
+    /// The figures of the load; when it fails, what the server has to say of that comes first.
+    counters load_for(child& server, const json& ready, clock::time_point deadline) {
+        try {
+            return generate_load(ready, deadline);
+        } catch (const std::exception& error) {
+            const std::string loads_words = error.what();
+            try {
+                const auto last = server.receive(clock::now() + last_words_patience);
+                if (last && last->at("kind") == "error") {
+                    throw std::runtime_error(last->at("words").get<std::string>() + " (" +
+                                             loads_words + ")");
+                }
+                if (!last) expect_plain_end(server);
+            } catch (const timed_out&) {
+                // The server hangs or waits for the rest of its connections: the load's words say
+                // what is known.
+            }
+            throw std::runtime_error(loads_words);
+        }
     }
 
     /// Has echo_load send the messages that a server in the measuring process is waiting for.

@@ -12,7 +12,7 @@
 #include <string>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <time.h>
+#include <ctime>
 
 namespace overlap::load {
 namespace {
