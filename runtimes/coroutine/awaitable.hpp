@@ -51,21 +51,34 @@ private:
     A* to_;
 };
 
+/// What does the waiting: what an operator co_await returns, or the operand itself.
+template <awaitable A>
+decltype(auto) awaiter_of(A&& operand) {
+    if constexpr (has_member_co_await<A>) {
+        return std::forward<A>(operand).operator co_await();
+    } else if constexpr (has_free_co_await<A>) {
+        return operator co_await(std::forward<A>(operand));
+    } else {
+        return (operand);
+    }
+}
+
 /// A base of promises: makes an error about co_await say what was expected.
 struct checks_awaitables {
     template <class A>
-    static decltype(auto) await_transform(A&& operand) {
+    static auto await_transform(A&& operand) {
         static_assert(awaitable<A>,
                       "co_await needs an awaitable: a task (moved: co_await std::move(t)), a "
                       "spawned task, a future, what a runtime's calls return, or any type with "
                       "await_ready, await_suspend and await_resume or an operator co_await");
-        if constexpr (has_member_co_await<A>) {
-            return std::forward<A>(operand).operator co_await();
-        } else if constexpr (has_free_co_await<A>) {
-            return operator co_await(std::forward<A>(operand));
-        } else if constexpr (awaitable<A>) {
-            // Not the operand itself: g++ 12 would keep a second copy of it in the frame.
-            return awaiter_reference(operand);
+        if constexpr (awaitable<A>) {
+            if constexpr (std::is_reference_v<decltype(awaiter_of(std::forward<A>(operand)))>) {
+                // Not that object itself: g++ 12 would keep a second copy of it in the frame.
+                auto&& elsewhere = awaiter_of(std::forward<A>(operand));
+                return awaiter_reference(elsewhere);
+            } else {
+                return awaiter_of(std::forward<A>(operand));
+            }
         }
     }
 };

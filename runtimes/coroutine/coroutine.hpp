@@ -42,8 +42,10 @@ public:
     ~coroutine() {
         post_.close();
         if (background_.size() != 0) {
-            background_.report(std::to_string(background_.size()) +
-                               " spawned tasks had not ended when their runtime did");
+            background_.report(background_.size() == 1
+                                   ? "1 spawned task had not ended when its runtime did"
+                                   : std::to_string(background_.size()) +
+                                         " spawned tasks had not ended when their runtime did");
         }
         background_.destroy_all();
     }

@@ -1,0 +1,4 @@
+// expected: static assertion failed.*co_await needs an awaitable: a task \(moved
+#include <overlap/coroutine/task.hpp>
+
+overlap::task<> refused(overlap::task<int> other) { co_await other; }
