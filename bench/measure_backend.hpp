@@ -22,6 +22,7 @@
 #include "bench/session.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <functional>
@@ -189,7 +190,7 @@ row backend_row(const typename Workload::case_type& spec, const options& chosen)
     if (Backend::beyond_limit == overflow::fails && made.tasks > limit) {
         words << "limit: at most " << limit << " tasks at once here, needs " << made.tasks;
     } else if (made.expected_s > chosen.budget_s) {
-        words << "would take " << made.expected_s << " s";
+        words << "would take " << std::llround(made.expected_s) << " s";
     }
     made.skip = words.str();
     return made;

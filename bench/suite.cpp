@@ -50,10 +50,11 @@ std::string compiler() {
 #endif
 }
 
-void add_context(const specification& spec) {
+/// What the figures depend on beside the case.
+std::map<std::string, std::string> context_of(const specification& spec) {
     utsname system{};
     ::uname(&system);
-    const std::vector<std::pair<std::string, std::string>> facts = {
+    return {
         {"kernel", std::string(system.sysname) + " " + system.release},
         {"machine", system.machine},
         {"compiler", compiler()},
@@ -65,7 +66,6 @@ void add_context(const specification& spec) {
         {"specification", spec.path},
         {"specification_hash", spec.hash},
     };
-    for (const auto& [key, value] : facts) benchmark::AddCustomContext(key, value);
 }
 
 void print_rows(const std::vector<row>& rows, const specification& spec, const char* workload) {
@@ -82,7 +82,6 @@ void print_rows(const std::vector<row>& rows, const specification& spec, const c
     }
     std::cout << nlohmann::json{{"workload", workload},
                                 {"specification", spec.path},
-                                {"specification_hash", spec.hash},
                                 {"rows", listed}}
                      .dump(1)
               << '\n';
@@ -162,7 +161,9 @@ int run_suite(int argc, char** argv, const char* workload, const row_maker& make
         }
         initialize(argv[0], arguments);
         if (rows.empty()) throw usage_error("no row matches; --benchmark_list_tests lists all");
-        add_context(spec);
+        for (const auto& [key, value] : context_of(spec)) {
+            benchmark::AddCustomContext(key, value);
+        }
         for (const row& each : rows) {
             benchmark::RegisterBenchmark(
                 each.name.c_str(),
@@ -176,11 +177,26 @@ int run_suite(int argc, char** argv, const char* workload, const row_maker& make
     });
 }
 
-int run_registered(int argc, char** argv) {
+int run_primitives(int argc, char** argv, const std::vector<primitive>& primitives) {
     return with_usage_errors(argv[0], [&] {
-        const std::vector<std::string> arguments(argv + 1, argv + argc);
+        std::vector<std::string> arguments(argv + 1, argv + argc);
+        const options chosen = take_options(arguments);
         initialize(argv[0], arguments);
-        run_benchmarks(arguments);
+        for (const primitive& each : primitives) {
+            if (!chosen.wants(each.loop, "") || !chosen.wants_row(each.name)) continue;
+            if (chosen.list_tests) {
+                std::cout << each.name << '\n';
+                continue;
+            }
+            benchmark::RegisterBenchmark(each.name.c_str(), [&](benchmark::State& state) {
+                if (!each.skip.empty()) {
+                    state.SkipWithError(("not available: " + each.skip).c_str());
+                    return;
+                }
+                each.body(state);
+            })->UseRealTime();
+        }
+        if (!chosen.list_tests) run_benchmarks(arguments);
         return 0;
     });
 }
