@@ -1,17 +1,20 @@
 // The least work that io_uring can echo with: one thread, one ring, no runtime.
 //
-// One receive or one send in flight a connection, each into or from its own buffer, submitted and
-// waited for in one system call a batch. README.md says what else was tried and what it cost.
+// A connection is armed once and then delivers what arrives in buffers that the kernel picks; what
+// it delivers goes back with send(2) at once. Only what a socket has no room for is sent through
+// the ring. README.md says what else was tried and what it cost.
 #pragma once
 
 #include <overlap/core/socket.hpp>
 #include <overlap/floor/first_error.hpp>
+#include <overlap/floor/ring.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <liburing.h>
+#include <span>
 #include <string>
 #include <sys/socket.h>
 #include <vector>
@@ -20,58 +23,12 @@ namespace overlap::floor {
 
 namespace detail {
 
-/// A ring for one thread. Throws std::system_error that names io_uring where the kernel refuses it.
-class ring {
-public:
-    /// `in_flight` is the most operations that will ever be in flight, so that no completion has
-    /// to wait for room.
-    explicit ring(unsigned in_flight) {
-        const unsigned submissions = std::clamp(in_flight, 8U, 1024U);
-        // The best that Linux 6.1 and later can do: completions are gathered only when this thread
-        // asks for them. Older kernels know neither flag and do without.
-        int error =
-            open(submissions, in_flight, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
-        if (error == -EINVAL) error = open(submissions, in_flight, 0);
-        if (error < 0) throw_errno(-error, "io_uring");
-        ::io_uring_register_ring_fd(&ring_);  // saves a look-up a call; without it all still works
-    }
-    ring(const ring&) = delete;
-    ring& operator=(const ring&) = delete;
-    ~ring() { ::io_uring_queue_exit(&ring_); }
-
-    io_uring* get() { return &ring_; }
-
-    io_uring_sqe& next_submission() {
-        io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
-        while (entry == nullptr) {
-            check(::io_uring_submit(&ring_));
-            entry = ::io_uring_get_sqe(&ring_);
-        }
-        return *entry;
-    }
-
-    void submit_and_wait() { check(::io_uring_submit_and_wait(&ring_, 1)); }
-
-private:
-    int open(unsigned submissions, unsigned completions, unsigned flags) {
-        io_uring_params parameters{};
-        parameters.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
-        parameters.cq_entries = std::max(submissions, completions);
-        return ::io_uring_queue_init_params(submissions, &ring_, &parameters);
-    }
-
-    static void check(int result) {
-        if (result < 0 && result != -EINTR) throw_errno(-result, "io_uring_enter");
-    }
-
-    io_uring ring_{};
-};
-
 class uring_echo {
 public:
     uring_echo(int listener, std::size_t connections, std::size_t buffer_size)
-        : listener_(listener), wanted_(connections), buffer_size_(buffer_size),
-          buffers_(connections * buffer_size), ring_(static_cast<unsigned>(connections) + 1) {
+        : listener_(listener), wanted_(connections),
+          ring_(static_cast<unsigned>(2 * connections) + 2),
+          buffers_(ring_, connections, buffer_size) {
         connections_.reserve(connections);
     }
 
@@ -83,7 +40,7 @@ public:
             unsigned count = 0;
             io_uring_cqe* completion = nullptr;
             io_uring_for_each_cqe(ring_.get(), head, completion) {
-                complete(completion->user_data, completion->res);
+                complete(*completion);
                 ++count;
             }
             ::io_uring_cq_advance(ring_.get(), count);
@@ -96,36 +53,38 @@ public:
     }
 
 private:
-    static constexpr std::uint64_t accept_index = ~std::uint64_t{0};
+    enum step : std::uint64_t { receive_step, send_step, accept_step, cancel_step };
 
     struct connection {
         unique_descriptor socket;
-        std::size_t read = 0;  // bytes in its buffer; 0 while it receives
-        std::size_t sent = 0;  // how many of them have gone back
         std::uint64_t echoed = 0;
+        bool receiving = false;  // a receive is armed
+        bool sending = false;    // `outgoing` is on its way through the ring
+        bool ended = false;      // nothing more will come
+        std::vector<std::byte> outgoing{};
+        std::vector<std::byte> unsent{};  // what comes after it
     };
 
-    void complete(std::uint64_t index, int result) {
-        if (index == accept_index) return accepted(result);
-        connection& at = connections_[index];
-        if (result < 0) return end(index, -result);
-        const auto bytes = static_cast<std::size_t>(result);
-        if (at.read == 0) {
-            if (bytes == 0) return end(index, 0);
-            at.read = bytes;
-            return send(index);
+    static std::uint64_t tag(step which, std::size_t index = 0) { return index * 4 + which; }
+
+    void complete(const io_uring_cqe& completion) {
+        const std::size_t index = completion.user_data / 4;
+        switch (static_cast<step>(completion.user_data % 4)) {
+        case receive_step:
+            return received(index, completion);
+        case send_step:
+            return sent(index, completion.res);
+        case accept_step:
+            return accepted(completion.res);
+        case cancel_step:
+            return;
         }
-        at.sent += bytes;
-        at.echoed += bytes;
-        if (at.sent < at.read) return send(index);
-        at.read = at.sent = 0;
-        receive(index);
     }
 
     void accept() {
         io_uring_sqe& entry = ring_.next_submission();
         ::io_uring_prep_accept(&entry, listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        entry.user_data = accept_index;
+        entry.user_data = tag(accept_step);
     }
 
     void accepted(int result) {
@@ -140,36 +99,105 @@ private:
         if (connections_.size() < wanted_) accept();
     }
 
-    void receive(std::uint64_t index) {
+    void receive(std::size_t index) {
+        connection& at = connections_[index];
         io_uring_sqe& entry = ring_.next_submission();
-        ::io_uring_prep_recv(&entry, connections_[index].socket.get(), buffer(index), buffer_size_,
-                             0);
-        entry.user_data = index;
+        ::io_uring_prep_recv_multishot(&entry, at.socket.get(), nullptr, 0, 0);
+        entry.flags |= IOSQE_BUFFER_SELECT;
+        entry.buf_group = 0;
+        entry.user_data = tag(receive_step, index);
+        at.receiving = true;
     }
 
-    void send(std::uint64_t index) {
-        const connection& at = connections_[index];
+    void received(std::size_t index, const io_uring_cqe& completion) {
+        connection& at = connections_[index];
+        at.receiving = (completion.flags & IORING_CQE_F_MORE) != 0;
+        if (completion.res > 0) {
+            const std::size_t buffer = completion.flags >> IORING_CQE_BUFFER_SHIFT;
+            send_back(index, {buffers_.data(buffer), static_cast<std::size_t>(completion.res)});
+            buffers_.give_back(buffer);
+        } else if (completion.res == 0) {
+            at.ended = true;
+        } else if (completion.res != -ENOBUFS && completion.res != -ECANCELED) {
+            fail(index, -completion.res);
+        }
+        if (!at.receiving || !at.unsent.empty()) proceed(index);
+    }
+
+    void send_back(std::size_t index, std::span<const std::byte> read) {
+        connection& at = connections_[index];
+        if (!at.sending && at.unsent.empty()) {
+            const ssize_t count = ::send(at.socket.get(), read.data(), read.size(), MSG_NOSIGNAL);
+            if (count < 0 && errno != EAGAIN && errno != EINTR) return fail(index, errno);
+            const auto gone = static_cast<std::size_t>(std::max<ssize_t>(count, 0));
+            at.echoed += gone;
+            read = read.subspan(gone);
+        }
+        at.unsent.insert(at.unsent.end(), read.begin(), read.end());
+    }
+
+    // The slow path. While a socket has no room nothing more is read from it, so that a peer that
+    // does not read can neither fill this process's memory nor keep buffers from the others.
+    void proceed(std::size_t index) {
+        connection& at = connections_[index];
+        if (!at.sending && !at.unsent.empty()) {
+            at.outgoing.clear();
+            at.outgoing.swap(at.unsent);
+            send(index);
+            if (at.receiving) cancel_receive(index);
+        }
+        if (at.receiving || at.sending) return;
+        if (at.ended) {
+            at.socket = unique_descriptor();
+            --open_;
+        } else {
+            receive(index);
+        }
+    }
+
+    void send(std::size_t index) {
+        connection& at = connections_[index];
         io_uring_sqe& entry = ring_.next_submission();
-        ::io_uring_prep_send(&entry, at.socket.get(), buffer(index) + at.sent, at.read - at.sent,
+        ::io_uring_prep_send(&entry, at.socket.get(), at.outgoing.data(), at.outgoing.size(),
                              MSG_NOSIGNAL);
-        entry.user_data = index;
+        entry.user_data = tag(send_step, index);
+        at.sending = true;
     }
 
-    void end(std::uint64_t index, int error) {
-        if (error != 0) error_.keep(error, "echo on connection " + std::to_string(index));
-        connections_[index].socket = unique_descriptor();
-        --open_;
+    void sent(std::size_t index, int result) {
+        connection& at = connections_[index];
+        at.sending = false;
+        if (result < 0) {
+            fail(index, -result);
+        } else {
+            at.echoed += static_cast<std::uint64_t>(result);
+            at.unsent.insert(at.unsent.begin(), at.outgoing.begin() + result, at.outgoing.end());
+        }
+        proceed(index);
     }
 
-    std::byte* buffer(std::uint64_t index) { return buffers_.data() + index * buffer_size_; }
+    void cancel_receive(std::size_t index) {
+        io_uring_sqe& entry = ring_.next_submission();
+        ::io_uring_prep_cancel64(&entry, tag(receive_step, index), 0);
+        entry.user_data = tag(cancel_step);
+    }
+
+    // A broken connection ends like any other, once the ring has let go of it; the shutdown makes
+    // sure that it does.
+    void fail(std::size_t index, int error) {
+        connection& at = connections_[index];
+        error_.keep(error, "echo on connection " + std::to_string(index));
+        at.ended = true;
+        at.unsent.clear();
+        ::shutdown(at.socket.get(), SHUT_RDWR);
+    }
 
     int listener_;
     std::size_t wanted_;
     std::size_t open_ = 0;
-    std::size_t buffer_size_;
-    std::vector<std::byte> buffers_;
     std::vector<connection> connections_;
     ring ring_;
+    receive_buffers buffers_;
     first_error error_;
 };
 
@@ -179,7 +207,7 @@ private:
 /// sends back what each sends, at most `buffer_size` bytes at a time, until it closes. Returns the
 /// bytes echoed on each connection in the order of acceptance. If connections fail, the others are
 /// served to their ends first; then the first failure is thrown as std::system_error, as is a
-/// kernel's refusal of io_uring.
+/// kernel's refusal of io_uring (it takes Linux 6.1).
 inline std::vector<std::uint64_t> echo_uring(int listener, std::size_t connections,
                                              std::size_t buffer_size) {
     return detail::uring_echo(listener, connections, buffer_size).run();
