@@ -82,6 +82,7 @@ void print_rows(const std::vector<row>& rows, const specification& spec, const c
     }
     std::cout << nlohmann::json{{"workload", workload},
                                 {"specification", spec.path},
+                                {"context", context_of(spec)},
                                 {"rows", listed}}
                      .dump(1)
               << '\n';
