@@ -1,4 +1,4 @@
-#include <overlap/conformance/direct_tasks.hpp>
+#include <overlap/conformance/runtime_tasks.hpp>
 #include <overlap/process/process_pool.hpp>
 
 #include <atomic>

@@ -1,7 +1,7 @@
-// Rules of every direct runtime: sleeping, yielding, and how many tasks are in flight.
+// Rules of every runtime: sleeping, yielding, and how many tasks are in flight.
 #pragma once
 
-#include <overlap/conformance/direct_tasks.hpp>
+#include <overlap/conformance/runtime_tasks.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -30,45 +30,74 @@ inline std::size_t peak_in_flight(const std::vector<lifetime>& tasks) {
 
 /// Nanoseconds from the deadline, `index` ms from now, to the return of sleep_until. That of the
 /// first task has passed already.
+template <stackless_runtime Runtime>
+task_of<Runtime, std::int64_t> lateness_of_a_sleep(Runtime& runtime, std::size_t index) {
+    const time_point deadline = runtime.now() + std::chrono::milliseconds(index) - nanoseconds(1);
+    co_await runtime.sleep_until(deadline);
+    co_return nanoseconds(runtime.now() - deadline).count();
+}
+
 template <direct_runtime Runtime>
-std::int64_t lateness_of_a_sleep(Runtime& runtime, std::size_t index) {
+task_of<Runtime, std::int64_t> lateness_of_a_sleep(Runtime& runtime, std::size_t index) {
     const time_point deadline = runtime.now() + std::chrono::milliseconds(index) - nanoseconds(1);
     runtime.sleep_until(deadline);
     return nanoseconds(runtime.now() - deadline).count();
 }
 
-template <direct_runtime Runtime>
-std::vector<std::int64_t> gather_latenesses(Runtime& runtime, std::size_t n) {
-    return runtime.gather(
+template <stackless_runtime Runtime>
+task_of<Runtime, std::vector<std::int64_t>> gather_latenesses(Runtime& runtime, std::size_t n) {
+    co_return co_await runtime.gather(
         n, [&runtime](std::size_t index) { return lateness_of_a_sleep(runtime, index); });
 }
 
 template <direct_runtime Runtime>
+task_of<Runtime, std::vector<std::int64_t>> gather_latenesses(Runtime& runtime, std::size_t n) {
+    return runtime.gather(
+        n, [&runtime](std::size_t index) { return lateness_of_a_sleep(runtime, index); });
+}
+
+template <any_runtime Runtime>
 void required_sleep_is_never_early() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
-    for (const auto late : runtime.run([&] { return gather_latenesses(runtime, 12); })) {
+    for (const auto late : run_root(runtime, [&] { return gather_latenesses(runtime, 12); })) {
         expect(late >= 0, text("sleep_until returned ", -late, " ns early"), "now() >= deadline");
     }
 }
 
+template <stackless_runtime Runtime>
+task_of<Runtime, lifetime> sleep_for(Runtime& runtime, nanoseconds duration) {
+    const time_point started = runtime.now();
+    co_await runtime.sleep_until(started + duration);
+    co_return {.started = nanoseconds(started.time_since_epoch()).count(),
+               .ended = nanoseconds(runtime.now().time_since_epoch()).count()};
+}
+
 template <direct_runtime Runtime>
-lifetime sleep_for(Runtime& runtime, nanoseconds duration) {
+task_of<Runtime, lifetime> sleep_for(Runtime& runtime, nanoseconds duration) {
     const time_point started = runtime.now();
     runtime.sleep_until(started + duration);
     return {.started = nanoseconds(started.time_since_epoch()).count(),
             .ended = nanoseconds(runtime.now().time_since_epoch()).count()};
 }
 
+template <stackless_runtime Runtime>
+task_of<Runtime, std::vector<lifetime>> gather_sleeps(Runtime& runtime, std::size_t n,
+                                                      nanoseconds duration) {
+    co_return co_await runtime.gather(
+        n, [&runtime, duration](std::size_t) { return sleep_for(runtime, duration); });
+}
+
 template <direct_runtime Runtime>
-std::vector<lifetime> gather_sleeps(Runtime& runtime, std::size_t n, nanoseconds duration) {
+task_of<Runtime, std::vector<lifetime>> gather_sleeps(Runtime& runtime, std::size_t n,
+                                                      nanoseconds duration) {
     return runtime.gather(
         n, [&runtime, duration](std::size_t) { return sleep_for(runtime, duration); });
 }
 
 /// All that may be in flight must be, provided that the sleeps last long enough for all to start;
 /// how long that is depends on the machine, so they last longer and longer.
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_as_many_tasks_are_in_flight_as_the_limit_says() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
@@ -78,35 +107,48 @@ void required_as_many_tasks_are_in_flight_as_the_limit_says() {
     std::size_t peak = 0;
     for (auto duration = std::chrono::milliseconds(10); peak < expected; duration *= 5) {
         if (duration > std::chrono::seconds(10)) break;
-        peak = peak_in_flight(runtime.run([&] { return gather_sleeps(runtime, n, duration); }));
+        peak =
+            peak_in_flight(run_root(runtime, [&] { return gather_sleeps(runtime, n, duration); }));
         expect(peak <= limit, text(peak, " tasks in flight"), text("at most ", limit));
     }
     expect_equal(peak, expected, text("tasks in flight at once, of ", n, " that sleep"));
 }
 
+template <stackless_runtime Runtime>
+task_of<Runtime, std::size_t> yield_often(Runtime& runtime, std::size_t index) {
+    for (std::size_t turn = 0; turn < 100; ++turn) co_await runtime.yield();
+    co_return index;
+}
+
 template <direct_runtime Runtime>
-std::size_t yield_often(Runtime& runtime, std::size_t index) {
+task_of<Runtime, std::size_t> yield_often(Runtime& runtime, std::size_t index) {
     for (std::size_t turn = 0; turn < 100; ++turn) runtime.yield();
     return index;
 }
 
-template <direct_runtime Runtime>
-std::vector<std::size_t> gather_yields(Runtime& runtime, std::size_t n) {
-    return runtime.gather(n, [&runtime](std::size_t index) { return yield_often(runtime, index); });
+template <stackless_runtime Runtime>
+task_of<Runtime, std::vector<std::size_t>> gather_yields(Runtime& runtime, std::size_t n) {
+    co_return co_await runtime.gather(
+        n, [&runtime](std::size_t index) { return yield_often(runtime, index); });
 }
 
 template <direct_runtime Runtime>
+task_of<Runtime, std::vector<std::size_t>> gather_yields(Runtime& runtime, std::size_t n) {
+    return runtime.gather(n, [&runtime](std::size_t index) { return yield_often(runtime, index); });
+}
+
+template <any_runtime Runtime>
 void required_tasks_that_yield_all_end() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
-    const auto results = runtime.run([&] { return gather_yields(runtime, 50); });
+    const auto results = run_root(runtime, [&] { return gather_yields(runtime, 50); });
     for (std::size_t index = 0; index < 50; ++index) {
         expect_equal(results[index], index, text("result ", index, " of tasks that yield"));
     }
 }
 
-template <direct_runtime Runtime>
-std::vector<rule> direct_waiting_rules() {
+template <any_runtime Runtime>
+std::vector<rule> runtime_waiting_rules() {
     return {
         {"required_sleep_is_never_early", "sleep_until holds the task until now() >= t",
          runtime_contract, &required_sleep_is_never_early<Runtime>},

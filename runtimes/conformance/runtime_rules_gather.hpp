@@ -1,18 +1,17 @@
-// Rules of every direct runtime: what a gather returns and throws, and that all tasks run.
+// Rules of every runtime: what a gather returns and throws, and that all tasks run.
 #pragma once
 
-#include <overlap/conformance/direct_tasks.hpp>
+#include <overlap/conformance/runtime_tasks.hpp>
 
 #include <array>
 #include <cerrno>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 
 namespace overlap::conformance {
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_results_come_in_the_order_of_the_tasks() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
@@ -21,7 +20,7 @@ void required_results_come_in_the_order_of_the_tasks() {
         // Some runtimes make a thread or process for each task, and would take minutes.
         if (n > largest) break;
         const auto begin = std::chrono::steady_clock::now();
-        const auto results = runtime.run([&] { return gather_squares(runtime, n); });
+        const auto results = run_root(runtime, [&] { return gather_squares(runtime, n); });
         const auto spent = std::chrono::steady_clock::now() - begin;
         if (n == largest && spent < std::chrono::milliseconds(30)) largest = 100'000;
         expect_equal(results.size(), n, "results of a gather");
@@ -31,12 +30,12 @@ void required_results_come_in_the_order_of_the_tasks() {
     }
 }
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_results_may_be_of_any_portable_type() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
-    const auto truths = runtime.run([&] { return gather_parities(runtime, 100); });
-    const auto texts = runtime.run([&] { return gather_texts(runtime, 100); });
+    const auto truths = run_root(runtime, [&] { return gather_parities(runtime, 100); });
+    const auto texts = run_root(runtime, [&] { return gather_texts(runtime, 100); });
     expect_equal(truths.size(), 100U, "results of type bool");
     expect_equal(texts.size(), 100U, "results of a type without default constructor");
     for (std::size_t index = 0; index < 100; ++index) {
@@ -45,23 +44,23 @@ void required_results_may_be_of_any_portable_type() {
     }
 }
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_tasks_without_results_run_once_each() {
     constexpr std::size_t n = 300;
     const shared_counts counts(n);
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
-    runtime.run([&] { gather_counts(runtime, n, counts.data()); });
+    run_root(runtime, [&] { return gather_counts(runtime, n, counts.data()); });
     counts.expect_all(1);
 }
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_gathers_nest() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
     constexpr std::size_t depth = 3;
     constexpr std::size_t leaves = 4 * 4 * 4;
-    const auto sum = runtime.run([&] { return sum_of_leaves(runtime, depth, 0); });
+    const auto sum = run_root(runtime, [&] { return sum_of_leaves(runtime, depth, 0); });
     expect_equal(sum, leaves * (leaves - 1) / 2, "sum of the leaves of a tree of gathers");
 }
 
@@ -77,41 +76,46 @@ void expect_failure(Gather gather, std::string_view expected) {
     throw violation("gather returned", text("an exception: ", expected));
 }
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_all_tasks_run_although_some_throw() {
     constexpr std::size_t n = 200;
     const shared_counts counts(n);
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
-    expect_failure([&] { runtime.run([&] { gather_with_failures(runtime, n, counts.data()); }); },
-                   "task 7");
+    expect_failure(
+        [&] { run_root(runtime, [&] { return gather_with_failures(runtime, n, counts.data()); }); },
+        "task 7");
     counts.expect_all(1);
 }
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_lowest_index_is_thrown_even_when_it_throws_last() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
-    expect_failure([&] { runtime.run([&] { gather_late_failures(runtime, 4); }); }, "task 0");
+    expect_failure([&] { run_root(runtime, [&] { return gather_late_failures(runtime, 4); }); },
+                   "task 0");
 }
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_failure_of_a_nested_gather_reaches_the_outer_one() {
     const shared_counts counts(10);
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
-    expect_failure([&] { runtime.run([&] { gather_nested_failures(runtime, 3, counts.data()); }); },
-                   "task 7");
+    expect_failure(
+        [&] {
+            run_root(runtime, [&] { return gather_nested_failures(runtime, 3, counts.data()); });
+        },
+        "task 7");
     counts.expect_all(3);
 }
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_system_errors_keep_their_code() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
     const std::system_error thrown(ENOENT, std::generic_category(), "no such thing");
     try {
-        runtime.run([&] { gather_system_errors(runtime, 3); });
+        run_root(runtime, [&] { return gather_system_errors(runtime, 3); });
     } catch (const std::system_error& failure) {
         expect_equal(failure.code(), thrown.code(), "code of the exception");
         expect_equal(std::string(failure.what()), thrown.what(), "text of the exception");
@@ -120,49 +124,52 @@ void required_system_errors_keep_their_code() {
     throw violation("gather returned", "std::system_error");
 }
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_gather_works_after_a_failed_one() {
     const shared_counts counts(50);
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
     for (std::size_t round = 1; round <= 3; ++round) {
         expect_failure(
-            [&] { runtime.run([&] { gather_with_failures(runtime, 50, counts.data()); }); },
+            [&] {
+                run_root(runtime, [&] { return gather_with_failures(runtime, 50, counts.data()); });
+            },
             "task 7");
         counts.expect_all(static_cast<std::uint32_t>(round));
-        const auto results = runtime.run([&] { return gather_squares(runtime, 50); });
+        const auto results = run_root(runtime, [&] { return gather_squares(runtime, 50); });
         expect_equal(results.back(), 49U * 49U, "last result after a failed gather");
     }
 }
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_run_returns_what_the_root_returns() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
-    expect_equal(runtime.run([&] { return square_of(runtime, 6); }), 36U, "result of run");
-    const auto owned = runtime.run([] { return std::make_unique<int>(3); });
+    expect_equal(run_root(runtime, [&] { return square_of(runtime, 6); }), 36U, "result of run");
+    const auto owned = run_root(runtime, [&] { return own(runtime, 3); });
     expect_equal(*owned, 3, "result of run that cannot be copied");
     bool ran = false;
-    runtime.run([&] { ran = true; });
+    run_root(runtime, [&] { return set(runtime, ran); });
     expect(ran, "a root that returns nothing did not run", "run() runs it");
 }
 
-template <direct_runtime Runtime>
+template <any_runtime Runtime>
 void required_run_throws_what_the_root_throws() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
     try {
-        runtime.run([]() -> int { throw std::out_of_range("root"); });
+        run_root(runtime, [&] { return throw_out_of_range(runtime, "root"); });
     } catch (const std::out_of_range& thrown) {
         expect_equal(std::string_view(thrown.what()), "root", "exception of run");
-        expect_equal(runtime.run([] { return 1; }), 1, "result of the next run");
+        expect_equal(run_root(runtime, [&] { return square_of(runtime, 1); }), 1U,
+                     "result of the next run");
         return;
     }
     throw violation("run returned", "the exception of the root");
 }
 
-template <direct_runtime Runtime>
-std::vector<rule> direct_gather_rules() {
+template <any_runtime Runtime>
+std::vector<rule> runtime_gather_rules() {
     return {
         {"required_results_come_in_the_order_of_the_tasks",
          "gather runs body(0) .. body(n - 1) and returns their results in that order",
