@@ -95,11 +95,11 @@ void describe(CLI::App& app, command& request) {
     app.footer(explanation);
 }
 
-// A message in the making and every latency are kept in memory.
+// Two messages of each connection and every latency are kept in memory.
 void require_memory(const load_options& load) {
     const double needed = static_cast<double>(load.connections) *
                           (static_cast<double>(load.messages) * sizeof(std::uint64_t) +
-                           static_cast<double>(load.bytes));
+                           2 * static_cast<double>(load.bytes));
     const double allowed = 0.5 * static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
                            static_cast<double>(::sysconf(_SC_PAGESIZE));
     if (needed <= allowed) return;

@@ -7,12 +7,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <span>
 #include <sstream>
 #include <string>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <ctime>
 
 namespace overlap::load {
 namespace {
@@ -53,23 +53,25 @@ public:
     explicit generator(const load_options& options)
         : options_(options), epoll_(check_errno(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
           timeout_ns_(static_cast<std::uint64_t>(options.timeout.count())),
-          messages_(options.connections * options.bytes),
+          messages_(2 * options.connections * options.bytes),
           incoming_(std::clamp(options.bytes + 1, smallest_read, largest_read)) {
         result_.connections = options.connections;
         result_.bytes = options.bytes;
         result_.latencies_ns.resize(options.connections * options.messages);
+        connections_.reserve(options.connections);
         for (unique_descriptor& socket : connect_all(options, epoll_.get())) {
             connections_.push_back({.socket = std::move(socket)});
+            prepare(connections_.back(), 0);
+            prepare(connections_.back(), 1);
         }
     }
 
     load_result run() {
         const double cpu_before = own_cpu_s();
         const std::uint64_t start = now_ns();
-        for (std::size_t i = 0; i < connections_.size(); ++i) {
-            connection& to = connections_[i];
-            start_message(to);
-            to.first_sent_ns = to.sent_ns;
+        for (connection& each : connections_) {
+            start_message(each);
+            each.first_sent_ns = each.sent_ns;
         }
         next_check_ns_ = start;
         while (finished_ < connections_.size()) turn();
@@ -117,39 +119,52 @@ private:
         if (!is_finished(from) && from.sent < options_.bytes) send_rest(from);
     }
 
+    // The next message leaves before the reply is compared: the time between them is not the
+    // server's, and a closed loop has nothing outstanding in it.
     void take_reply(connection& from, std::span<const std::byte> reply) {
         const std::size_t due = is_finished(from) ? 0 : options_.bytes - from.received;
         if (reply.size() > due) {
             fail(from, "more came back than was sent (extra bytes: " +
                            std::to_string(reply.size() - due) + "): not an echo server?");
         }
-        const bool last = reply.size() == due;
-        const std::uint64_t now = last ? now_ns() : 0;
-        compare(from, reply);
+        const std::size_t message = from.messages_done;
+        const std::size_t offset = from.received;
         from.received += reply.size();
-        if (!last) return;
-        result_.latencies_ns[replies_++] = now - from.sent_ns;
-        result_.bytes_echoed += from.received;
-        if (++from.messages_done < options_.messages) {
-            start_message(from);
+        const bool whole = from.received == options_.bytes;
+        if (whole) turn_around(from);
+        compare(from, message, offset, reply);
+        result_.bytes_echoed += reply.size();
+        if (whole) prepare(from, message + 2);
+    }
+
+    void turn_around(connection& at) {
+        const std::uint64_t now = now_ns();
+        result_.latencies_ns[replies_++] = now - at.sent_ns;
+        if (++at.messages_done < options_.messages) {
+            start_message(at);
         } else {
-            finish(from, now);
+            finish(at, now);
         }
     }
 
-    void compare(const connection& from, std::span<const std::byte> reply) {
-        const std::byte* expected = message_of(from).data() + from.received;
+    void compare(const connection& from, std::size_t message, std::size_t offset,
+                 std::span<const std::byte> reply) {
+        const std::byte* expected = bytes_of(from, message).data() + offset;
         if (std::memcmp(reply.data(), expected, reply.size()) == 0) return;
         const auto wrong = std::mismatch(reply.begin(), reply.end(), expected).first;
-        fail(from, "byte " +
-                       std::to_string(from.received +
-                                      static_cast<std::size_t>(wrong - reply.begin()) + 1) +
-                       " of " + std::to_string(options_.bytes) +
-                       " came back changed: not an echo server?");
+        fail(from, message,
+             "byte " +
+                 std::to_string(offset + static_cast<std::size_t>(wrong - reply.begin()) + 1) +
+                 " of " + std::to_string(options_.bytes) +
+                 " came back changed: not an echo server?");
+    }
+
+    void prepare(const connection& at, std::size_t message) {
+        if (message >= options_.messages) return;
+        fill_message(bytes_of(at, message), options_.seed, index_of(at), message);
     }
 
     void start_message(connection& to) {
-        fill_message(message_of(to), options_.seed, index_of(to), to.messages_done);
         to.sent = 0;
         to.received = 0;
         to.sent_ns = now_ns();
@@ -158,7 +173,7 @@ private:
 
     void send_rest(connection& to) {
         while (to.sent < options_.bytes) {
-            const std::span<const std::byte> rest = message_of(to).subspan(to.sent);
+            const std::span<const std::byte> rest = bytes_of(to, to.messages_done).subspan(to.sent);
             const ssize_t count = ::send(to.socket.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
             if (count >= 0) {
                 to.sent += static_cast<std::size_t>(count);
@@ -195,10 +210,14 @@ private:
     }
 
     [[noreturn]] void fail(const connection& at, const std::string& what) {
+        fail(at, std::min(at.messages_done, options_.messages - 1), what);
+    }
+
+    [[noreturn]] void fail(const connection& at, std::size_t message, const std::string& what) {
         throw load_error("connection " + std::to_string(index_of(at) + 1) + " of " +
                          std::to_string(options_.connections) + ", message " +
-                         std::to_string(std::min(at.messages_done + 1, options_.messages)) +
-                         " of " + std::to_string(options_.messages) + ": " + what);
+                         std::to_string(message + 1) + " of " + std::to_string(options_.messages) +
+                         ": " + what);
     }
 
     [[nodiscard]] bool is_finished(const connection& at) const {
@@ -207,8 +226,9 @@ private:
     [[nodiscard]] std::size_t index_of(const connection& at) const {
         return static_cast<std::size_t>(&at - connections_.data());
     }
-    std::span<std::byte> message_of(const connection& at) {
-        return std::span(messages_).subspan(index_of(at) * options_.bytes, options_.bytes);
+    std::span<std::byte> bytes_of(const connection& at, std::size_t message) {
+        const std::size_t slot = 2 * index_of(at) + message % 2;
+        return std::span(messages_).subspan(slot * options_.bytes, options_.bytes);
     }
     [[nodiscard]] int check_interval_ms() const {
         return static_cast<int>(timeout_ns_ / 8'000'000 + 1);
@@ -217,7 +237,7 @@ private:
     const load_options& options_;
     unique_descriptor epoll_;
     std::uint64_t timeout_ns_;
-    std::vector<std::byte> messages_;  // each connection's current message, one after another
+    std::vector<std::byte> messages_;  // two for each connection: the current one and the next
     std::vector<std::byte> incoming_;  // shared: what is read is compared at once
     std::vector<connection> connections_;
     std::size_t replies_ = 0;
