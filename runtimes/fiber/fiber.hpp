@@ -15,7 +15,6 @@
 #include <cstdio>
 #include <exception>
 #include <new>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -262,17 +261,20 @@ private:
         static runner* run(assignment& what, runner& self) noexcept {
             auto& request = static_cast<beginning&>(what);
             fiber& runtime = request.runtime;
-            std::optional<Function> function;
-            try {
-                function.emplace(std::move(request.function));
-            } catch (...) {
-                request.error = std::current_exception();
-                return nullptr;
-            }
             task_type task(runtime.scheduler_, self);
-            request.task = &task;
-            runtime.yield();
-            task.run(function, runtime.report_);
+            bool moved = false;
+            task.run([&]() -> std::invoke_result_t<Function&> {
+                Function function(std::move(request.function));
+                moved = true;
+                request.task = &task;
+                runtime.yield();  // The spawner goes on, and the request is gone.
+                return function();
+            });
+            if (moved) {
+                task.end(runtime.report_);
+            } else {
+                request.error = task.error();
+            }
             return nullptr;
         }
 

@@ -255,6 +255,11 @@ TYPED_TEST(fiber_on, uses_stacks_again) {
     EXPECT_EQ(first, second);
 }
 
+struct counts_end {
+    int& ends;
+    ~counts_end() { ++ends; }
+};
+
 TYPED_TEST(fiber_on, takes_back_what_it_lent_when_tasks_are_left) {
     auto& runtime = *this->runtime_;
     std::string reported;
@@ -263,10 +268,6 @@ TYPED_TEST(fiber_on, takes_back_what_it_lent_when_tasks_are_left) {
     runtime.run([&] {
         const auto wait = [&](auto waiting) {
             return [&, waiting] {
-                struct counts_end {
-                    int& ends;
-                    ~counts_end() { ++ends; }
-                };
                 const counts_end never{destroyed};
                 waiting();
             };

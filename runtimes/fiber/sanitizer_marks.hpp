@@ -47,7 +47,7 @@ inline constexpr bool thread_sanitizer = false;
 
 /// The marks of one context, when no sanitizer wants to know. On the resumer's stack before_resume
 /// and after_return surround the jump; on the context's own, before_suspend (before_end if it is
-/// the last) and after_arrival. Each is next to the jump, since calls and returns are followed too.
+/// the last) and after_arrival.
 template <bool Address, bool Thread>
 class switch_marks {
 public:
@@ -85,7 +85,8 @@ private:
     std::size_t resumer_size_ = 0;
 };
 
-/// For ThreadSanitizer, which has room for about 8,000 of them.
+/// For ThreadSanitizer, which has room for about 8,000 of them. It also follows calls and returns, on
+/// whichever side it has last been told of: so these must not be calls.
 template <>
 class switch_marks<false, true> {
 public:
@@ -94,14 +95,14 @@ public:
     switch_marks& operator=(const switch_marks&) = delete;
     ~switch_marks() { __tsan_destroy_fiber(fiber_); }
 
-    void before_resume(const void*, std::size_t) noexcept {
+    [[gnu::always_inline]] void before_resume(const void*, std::size_t) noexcept {
         resumer_ = __tsan_get_current_fiber();
         __tsan_switch_to_fiber(fiber_, 0);
     }
     void after_return() noexcept {}
     void after_arrival() noexcept {}
-    void before_suspend() noexcept { __tsan_switch_to_fiber(resumer_, 0); }
-    void before_end() noexcept { before_suspend(); }
+    [[gnu::always_inline]] void before_suspend() noexcept { __tsan_switch_to_fiber(resumer_, 0); }
+    [[gnu::always_inline]] void before_end() noexcept { before_suspend(); }
 
 private:
     void* fiber_;

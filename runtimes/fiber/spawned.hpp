@@ -6,7 +6,6 @@
 
 #include <exception>
 #include <functional>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -35,15 +34,18 @@ class background {
 public:
     background(scheduler& home, runner& carrier) noexcept : home_(home), carrier_(carrier) {}
 
-    /// Runs the task and destroys its function, tells who joins it, and waits until the handle lets
-    /// go.
+    /// Runs the task: `function` also destroys what belongs to it, before anybody learns the result.
     template <class Function>
-    void run(std::optional<Function>& function, const report_function& report) noexcept {
-        outcome_.run(*function);
-        function.reset();
+    void run(Function function) noexcept {
+        outcome_.run(function);
+    }
+    [[nodiscard]] const std::exception_ptr& error() const noexcept { return outcome_.error(); }
+
+    /// Tells who joins the task, and waits until the handle lets go.
+    void end(const report_function& report) noexcept {
         ended_ = true;
         if (has_handle_) carrier_.suspend_for(nullptr, joiner_);
-        if (outcome_.error()) report("a spawned task failed: " + describe(outcome_.error()));
+        if (error()) report("a spawned task failed: " + describe(error()));
     }
 
     [[nodiscard]] bool has_ended() const noexcept { return ended_; }

@@ -163,7 +163,8 @@ TEST_F(fiber_tour_real, t13_a_computing_task_stops_the_heartbeat) {
     runtime_.run([&] {
         bool computing = true;
         auto heartbeat = runtime_.spawn([&] {
-            for (time_point last = runtime_.now(); computing;) {
+            time_point last = runtime_.now();
+            while (computing) {
                 runtime_.sleep_for(1ms);
                 const time_point beat = runtime_.now();
                 longest_gap = std::max<nanoseconds>(longest_gap, beat - last);
