@@ -78,7 +78,7 @@ row floor_row(const echo_case& spec, const std::string& name, Serve serve) {
     row made = plain_row<echo_workload>(spec, name);
     made.can_weigh = echo_workload::can_weigh(spec, false);
     made.body = floor_body_of<echo_workload>(spec, [serve](auto& work, const echo_case& which) {
-        return serve(work.listener(), which.connections, which.bytes);
+        return serve(work.listener(), which.connections, which.buffer_size());
     });
     return made;
 }

@@ -60,7 +60,7 @@ template <stackless_runtime Runtime, class Log>
 task<std::vector<std::uint64_t>> serve_all(Runtime& runtime, const echo_case& spec,
                                            const int& listener, Log& log) {
     co_return co_await runtime.gather(spec.connections, [&](std::size_t) {
-        return serve_one(runtime, listener, spec.bytes, log.enter());
+        return serve_one(runtime, listener, spec.buffer_size(), log.enter());
     });
 }
 
@@ -68,7 +68,7 @@ template <direct_runtime Runtime, class Log>
 std::vector<std::uint64_t> serve_all(Runtime& runtime, const echo_case& spec, const int& listener,
                                      Log& log) {
     return runtime.gather(spec.connections, [&](std::size_t) {
-        return serve_one(runtime, listener, spec.bytes, log.enter());
+        return serve_one(runtime, listener, spec.buffer_size(), log.enter());
     });
 }
 

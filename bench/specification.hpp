@@ -60,6 +60,10 @@ struct echo_case : case_base {
     std::size_t connections = 0;
     std::size_t messages = 0;  ///< Of each connection.
     std::size_t bytes = 0;     ///< Of each message.
+
+    /// What a task reads into: more than a message, so that a read that got one whole message is
+    /// seen to have emptied the socket.
+    [[nodiscard]] std::size_t buffer_size() const noexcept { return (bytes / 4096 + 1) * 4096; }
 };
 
 /// All cases of a file, in its order.
