@@ -72,7 +72,7 @@ public:
         outcome found;
         try {
             measure_time(found);
-            if (options_.memory && row_.can_weigh) weigh(found);
+            if (options_.memory && row_.can_weigh && had_all_in_flight(found)) weigh(found);
         } catch (const timed_out&) {
             std::ostringstream words;
             words << "timeout: not done after " << options_.timeout_s << " s";
@@ -123,6 +123,12 @@ private:
     static void expect_plain_end(child& process) {
         const std::string end = process.end();
         if (!end.empty()) throw std::runtime_error("failed: the measuring process was " + end);
+    }
+
+    /// Tasks that end before the last has started share memory: then there is no memory a task.
+    [[nodiscard]] bool had_all_in_flight(const outcome& found) const {
+        const auto peak = found.figures.find("peak_in_flight");
+        return peak == found.figures.end() || peak->second >= static_cast<double>(row_.tasks);
     }
 
     /// Memory a task as a slope over three sizes, each in a fresh process.

@@ -12,7 +12,7 @@ from overlap.records import Records
 from overlap.sampling import Listing, Row, UsageError, list_rows, utc_now
 
 WORKLOADS = ("sleeps", "gather", "echo")
-BLOCKS_OF_PROFILE = {"smoke": 1, "quick": 5}
+BLOCKS_OF_PROFILE = {"smoke": 1, "quick": 3}
 
 
 @dataclass
