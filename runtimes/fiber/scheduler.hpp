@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace overlap::fibers {
 
@@ -39,11 +40,18 @@ public:
 private:
     friend scheduler;
 
+    /// Asks for the memory that starting it will touch: itself, and the frames below.
+    void fetch() const noexcept {
+        constexpr std::ptrdiff_t line = 64;
+        for (std::ptrdiff_t below = 0; below < 4; ++below) {
+            __builtin_prefetch(reinterpret_cast<const std::byte*>(this) - below * line, 1);
+        }
+    }
+
     inline runner(std::byte* limit, scheduler& home) noexcept;
 
     scheduler& home_;
     operation* lent_ = nullptr;
-    runner* next_parked_ = nullptr;
 };
 
 /// The runners of one runtime. Belongs to one thread.
@@ -58,8 +66,7 @@ public:
     ~scheduler() {
         if constexpr (address_sanitizer) {
             // It keeps memory for each context until the context ends.
-            while (parked_ != nullptr)
-                std::exchange(parked_, parked_->next_parked_)->resume(nullptr);
+            for (runner* each : parked_) each->resume(nullptr);
         }
         if constexpr (!std::is_trivially_destructible_v<runner>) {
             stacks_.for_each([](const stack& each) { runner_of(each)->~runner(); });
@@ -77,17 +84,19 @@ public:
     [[nodiscard]] bool is_running() const noexcept { return current_ != nullptr; }
 
     /// Runners that carry a task.
-    [[nodiscard]] std::size_t busy() const noexcept { return busy_; }
+    [[nodiscard]] std::size_t busy() const noexcept { return stacks_.count() - parked_.size(); }
 
     [[nodiscard]] const stack_arena& stacks() const noexcept { return stacks_; }
 
     /// A runner to be started: the one parked last, whose stack is still in the caches, or a new
     /// one. Throws limit_error when there is no memory for another stack.
     runner& take() {
-        ++busy_;
-        if (parked_ != nullptr) [[likely]]
-            return *std::exchange(parked_, parked_->next_parked_);
-        return make();
+        if (parked_.empty()) [[unlikely]]
+            return make();
+        runner& taken = *parked_.back();
+        parked_.pop_back();
+        if (parked_.size() >= fetched_ahead) parked_[parked_.size() - fetched_ahead]->fetch();
+        return taken;
     }
 
     /// Starts what take() returned: runs `what` on it until it suspends or ends.
@@ -110,6 +119,8 @@ public:
 private:
     friend runner;
 
+    static constexpr std::size_t fetched_ahead = 4;  // Some 100 ns: as long as memory takes.
+
     [[noreturn]] static void throw_outside() {
         throw std::logic_error("a fiber runtime's call was made outside its tasks: see run()");
     }
@@ -119,13 +130,9 @@ private:
     }
 
     runner& make() {
-        try {
-            const stack where = stacks_.carve();
-            return *::new (where.top - sizeof(runner)) runner(where.limit, *this);
-        } catch (...) {
-            --busy_;
-            throw;
-        }
+        if (parked_.capacity() == stacks_.count()) parked_.reserve(2 * stacks_.count() + 16);
+        const stack where = stacks_.carve();
+        return *::new (where.top - sizeof(runner)) runner(where.limit, *this);
     }
 
     runner* switch_to(runner& next, assignment* what) noexcept {
@@ -144,8 +151,7 @@ private:
             auto& what = *static_cast<assignment*>(message);
             runner* const next = what.run(what, me);
             me.lent_ = nullptr;
-            me.next_parked_ = std::exchange(home.parked_, &me);
-            --home.busy_;
+            home.parked_.push_back(&me);  // There is room for all: see make().
             message = me.suspend(next);
         }
         me.end();
@@ -153,8 +159,9 @@ private:
 
     stack_arena stacks_;
     runner* current_ = nullptr;
-    runner* parked_ = nullptr;
-    std::size_t busy_ = 0;
+    // Side by side rather than as a list through the runners, so that the next ones can be fetched
+    // while one is started: with 100,000 of them, each in a page of its own, that halves the cost.
+    std::vector<runner*> parked_;
 };
 
 inline runner::runner(std::byte* limit, scheduler& home) noexcept
