@@ -107,12 +107,14 @@ private:
 
 template <stackless_runtime Runtime>
 task_of<Runtime, std::size_t> square_of(Runtime&, std::size_t index) {
-    co_return index* index;
+    const std::size_t square = index * index;
+    co_return square;
 }
 
 template <direct_runtime Runtime>
 task_of<Runtime, std::size_t> square_of(Runtime&, std::size_t index) {
-    return index * index;
+    const std::size_t square = index * index;
+    return square;
 }
 
 template <stackless_runtime Runtime>

@@ -5,9 +5,10 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <cstdio>
+#include <cstdint>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <span>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,13 +32,14 @@ public:
 template <class T>
 [[gnu::noinline]] std::size_t frame_size(task<T> measured) {
     const auto frame = measured.release();
-    void* const address = frame.address();
+    const auto address = reinterpret_cast<std::uintptr_t>(frame.address());
     frame.destroy();
     for (std::size_t size = frame_pool::granule; size <= frame_pool::largest;
          size += frame_pool::granule) {
         void* const given = frame_pool::allocate(size);
+        const bool found = reinterpret_cast<std::uintptr_t>(given) == address;
         frame_pool::release(given, size);
-        if (given == address) return size;
+        if (found) return size;
     }
     return 0;
 }

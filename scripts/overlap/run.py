@@ -38,7 +38,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "measured; 2 the run was asked wrongly; 130 interrupted.",
     )
     add = parser.add_argument
-    add("--profile", choices=BLOCKS_OF_PROFILE, help="smoke: 1 block; quick: 5 blocks (default)")
+    add("--profile", choices=BLOCKS_OF_PROFILE, help="smoke: 1 block; quick: 3 blocks (default)")
     add("--blocks", type=_positive, metavar="N", help="number of blocks instead of the profile's")
     add("--filter", metavar="REGEX", help="only rows whose name matches somewhere")
     add("--workloads", type=_path, metavar="FILE", help="another workload specification")
