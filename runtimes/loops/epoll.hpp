@@ -40,16 +40,10 @@ public:
         }
     }
 
-    void cancel(operation* op) noexcept {
-        if (op->kind == operation_kind::timer) {
-            cancel_timer(static_cast<timer_operation*>(op));
-        } else if (op->kind != operation_kind::post) {
-            descriptors_.cancel(static_cast<io_operation*>(op), ready_);
-        }
-    }
-
 private:
     friend loop_base<epoll_loop>;
+
+    void cancel_io(io_operation* op) noexcept { descriptors_.cancel(op, ready_); }
 
     [[nodiscard]] bool io_pending() const noexcept { return !descriptors_.empty(); }
 

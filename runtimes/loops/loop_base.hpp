@@ -20,7 +20,8 @@ namespace overlap {
 ///   void wait(std::optional<nanoseconds> timeout)  moves completed I/O to ready_; sleeps until
 ///       there is some, the remote queue's wake descriptor is readable, or the time is over
 ///       (0: does not sleep; nothing: for as long as it takes);
-///   bool io_pending()  whether any I/O is lent to it.
+///   bool io_pending()  whether any I/O is lent to it;
+///   void cancel_io(io_operation*)  completes it with -ECANCELED unless it has completed already.
 template <class Loop>
 class loop_base {
 public:
@@ -35,6 +36,15 @@ public:
     void post_remote(operation* op) noexcept { remote_.push(op); }
 
     void call_at(timer_operation* op, time_point deadline) noexcept { timers_.arm(op, deadline); }
+
+    void cancel(operation* op) {
+        if (op->kind == operation_kind::timer) {
+            auto* timer = static_cast<timer_operation*>(op);
+            if (timers_.cancel(timer)) complete(timer, -ECANCELED);
+        } else if (op->kind != operation_kind::post) {
+            self().cancel_io(static_cast<io_operation*>(op));
+        }
+    }
 
     void run() {
         while (!std::exchange(stopping_, false)) {
@@ -54,10 +64,6 @@ public:
 
 protected:
     ~loop_base() = default;
-
-    void cancel_timer(timer_operation* op) noexcept {
-        if (timers_.cancel(op)) complete(op, -ECANCELED);
-    }
 
     static timespec to_timespec(nanoseconds duration) noexcept {
         const auto seconds = std::chrono::floor<std::chrono::seconds>(duration);

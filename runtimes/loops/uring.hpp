@@ -74,18 +74,6 @@ public:
         ++pending_;
     }
 
-    void cancel(operation* op) noexcept {
-        if (op->kind == operation_kind::timer) {
-            cancel_timer(static_cast<timer_operation*>(op));
-        } else if (op->kind != operation_kind::post && op->state == in_kernel) {
-            // The entry goes in behind the operation's own and before that of any other operation
-            // that could come to live at the same address.
-            io_uring_sqe* entry = next_entry();
-            io_uring_prep_cancel(entry, op, 0);
-            io_uring_sqe_set_data(entry, nullptr);
-        }
-    }
-
 private:
     friend loop_base<uring_loop>;
 
@@ -132,6 +120,15 @@ private:
         if (error == -EPERM) why += " (see sysctl kernel.io_uring_disabled, or a seccomp filter)";
         if (error == -ENOMEM) why += " (see RLIMIT_MEMLOCK)";
         return why;
+    }
+
+    void cancel_io(io_operation* op) noexcept {
+        if (op->state != in_kernel) return;
+        // The entry goes in behind the operation's own and before that of any other operation that
+        // could come to live at the same address.
+        io_uring_sqe* entry = next_entry();
+        io_uring_prep_cancel(entry, op, 0);
+        io_uring_sqe_set_data(entry, nullptr);
     }
 
     [[nodiscard]] bool io_pending() const noexcept { return pending_ != 0; }
