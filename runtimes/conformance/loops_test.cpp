@@ -9,12 +9,20 @@
 #include <overlap/loops/virtual_time.hpp>
 
 #include <gtest/gtest.h>
+#include <span>
 #include <string>
+#include <string_view>
 
 namespace {
 
 using namespace overlap;
 using namespace overlap::conformance;
+
+/// The uring loop with the set-up that it falls back to on kernels before Linux 5.19.
+struct uring_fallback_loop : uring_loop {
+    static constexpr std::string_view name() { return "uring_fallback"; }
+    uring_fallback_loop() : uring_loop(std::span(setups).last(1)) {}
+};
 
 template <event_loop Loop>
 class rule_test : public testing::Test {
@@ -54,6 +62,7 @@ int main(int count, char** arguments) {
     register_rules<poll_loop>({.counted_allocation = counted});
     register_rules<epoll_loop>({.counted_allocation = counted});
     register_rules<uring_loop>({.counted_allocation = counted});
+    register_rules<uring_fallback_loop>({.counted_allocation = counted});
     register_rules<virtual_time_loop>({.io = false, .real_time = false});
     return RUN_ALL_TESTS();
 }
