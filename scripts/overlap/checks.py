@@ -21,7 +21,8 @@ from overlap.building import BuildError, build, logged, tail
 from overlap.machine import ROOT
 
 LOGS = ROOT / "build" / "test-logs"
-SANITIZERS = ("asan", "ubsan", "tsan")
+SANITIZERS = ("asan", "tsan")  # The preset asan looks for undefined behaviour, too.
+ON_REQUEST = ("ubsan", "clang")  # What they find, asan, tsan and clang-tidy find as well.
 FAILURES_SHOWN = 10
 
 
@@ -191,7 +192,7 @@ STEPS: dict[str, Step] = {
     "shellcheck": shellcheck,
     "black": black,
     "clang": warnings,
-    **{name: lambda name=name: ctest(name) for name in SANITIZERS},
+    **{name: lambda name=name: ctest(name) for name in (*SANITIZERS, "ubsan")},
 }
 
 
@@ -219,12 +220,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/test",
         description="Builds and tests the project, checks its style, and runs the tests again under "
-        f"the sanitizers. Steps: {', '.join(STEPS)}. The last line counts tests and checks.",
+        f"the sanitizers. Steps: {', '.join(STEPS)} (the steps {' and '.join(ON_REQUEST)} only when "
+        "asked for). The last line counts tests and checks.",
     )
     parser.add_argument("--quick", action="store_true", help="without the sanitizers")
     parser.add_argument("--only", choices=STEPS, action="append", metavar="STEP", help="repeatable")
     options = parser.parse_args(arguments)
-    names = options.only or [n for n in STEPS if not (options.quick and n in SANITIZERS)]
+    left_out = (*ON_REQUEST, *(SANITIZERS if options.quick else ()))
+    names = options.only or [name for name in STEPS if name not in left_out]
     LOGS.mkdir(parents=True, exist_ok=True)
     try:
         return run_steps(names, STEPS)
