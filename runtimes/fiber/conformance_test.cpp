@@ -26,17 +26,17 @@ using namespace overlap::conformance;
 
 class rule_test : public testing::Test {
 public:
-    rule_test(const rule& which, availability can) : rule_(which), can_(std::move(can)) {}
+    rule_test(const rule& which, availability (*can)() noexcept) : rule_(which), can_(can) {}
 
     void TestBody() override {
-        if (!can_) GTEST_SKIP() << can_.reason;
+        if (const availability can = can_(); !can) GTEST_SKIP() << can.reason;
         const verdict result = run_rule(rule_);
         EXPECT_EQ(result.what, outcome::kept) << describe(rule_, result);
     }
 
 private:
     rule rule_;
-    availability can_;
+    availability (*can_)() noexcept;
 };
 
 template <event_loop Loop>
@@ -45,7 +45,7 @@ void register_rules() {
     for (const rule& each : direct_runtime_rules<fiber<Loop>>()) {
         testing::RegisterTest(
             suite.c_str(), std::string(each.name).c_str(), nullptr, nullptr, __FILE__, __LINE__,
-            [each]() -> testing::Test* { return new rule_test(each, Loop::available()); });
+            [each]() -> testing::Test* { return new rule_test(each, &Loop::available); });
     }
 }
 

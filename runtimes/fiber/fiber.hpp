@@ -108,7 +108,7 @@ public:
     auto spawn(Function function) {
         beginning<Function> first(*this, function);
         scheduler_.start(scheduler_.take(), first);
-        if (first.error) std::rethrow_exception(first.error);
+        if (first.task == nullptr) std::rethrow_exception(first.error);
         return fibers::spawned(*first.task);
     }
 

@@ -159,6 +159,7 @@ TEST_F(spawned, many_at_once_share_one_loop) {
     constexpr int n = 1'000;
     EXPECT_EQ(runtime.run([&] {
         std::vector<fibers::spawned<int>> tasks;
+        tasks.reserve(n);
         for (int i = 0; i < n; ++i) {
             tasks.push_back(runtime.spawn([&, i] {
                 runtime.sleep_for(std::chrono::milliseconds(n - i));

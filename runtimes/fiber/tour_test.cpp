@@ -98,6 +98,7 @@ TYPED_TEST(fiber_tour, t6_tasks_end_in_the_order_of_their_sleeps) {
             });
         };
         std::vector<fibers::spawned<int>> tasks;
+        tasks.reserve(4);
         for (int i = 0; i < 4; ++i) tasks.push_back(task(i));
         for (int i = 0; i < 4; ++i) EXPECT_EQ(tasks[static_cast<std::size_t>(i)].join(), i);
     });
@@ -121,6 +122,7 @@ TYPED_TEST(fiber_tour, t7_joined_one_by_one_and_gathered) {
     this->printed.clear();
     this->run_for(3 * this->one_second, [&] {
         std::vector<fibers::spawned<int>> tasks;
+        tasks.reserve(calls.size());
         for (std::size_t i = 0; i < calls.size(); ++i) {
             tasks.push_back(runtime.spawn([&, i] { return func(i); }));
         }
