@@ -1,6 +1,7 @@
 // What waiting costs in memory. Frames of coroutines have no sizeof; but a freed frame is the next
 // one that the pool gives out for its size, and for no other.
 #include "testing/on_loop.hpp"
+#include "testing/sanitizers.hpp"
 
 #include <array>
 #include <chrono>
@@ -88,19 +89,6 @@ TEST_F(frame_size_test, of_what_waits) {
 #endif
 }
 
-constexpr bool instrumented =
-#if defined(__SANITIZE_THREAD__)
-    true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    true;
-#else
-    false;
-#endif
-#else
-    false;
-#endif
-
 /// The most memory that `work` took, in bytes, in a process of its own.
 template <class Work>
 std::size_t peak_memory(Work work) {
@@ -129,7 +117,7 @@ std::size_t peak_memory(Work work) {
 }
 
 TEST_F(frame_size_test, a_sleeping_task_takes_at_most_160_bytes_as_a_slope) {
-    if (instrumented) GTEST_SKIP() << "the instrumentation's memory would be measured, too";
+    if (under_thread_sanitizer) GTEST_SKIP() << "its shadow memory would be measured, too";
     const auto sleep_all = [](std::size_t tasks) {
         return [tasks] {
             virtual_time_loop loop;
