@@ -1,14 +1,14 @@
 // A flow of control with a stack of its own.
 //
 // Switching is asymmetric, as with coroutines: whoever resumes a context gets control back when the
-// context suspends or ends. Beside registers (see jump.hpp), a switch exchanges what the C++
+// context suspends or ends. Beside registers, which Boost.Context takes care of, a switch exchanges what the C++
 // runtime keeps for each thread about exceptions, so that a context may suspend inside a catch
 // block or while a destructor runs during unwinding.
 #pragma once
 
-#include <overlap/fiber/jump.hpp>
 #include <overlap/fiber/sanitizer_marks.hpp>
 
+#include <boost/context/detail/fcontext.hpp>
 #include <cstddef>
 #include <cstring>
 #include <cxxabi.h>
@@ -39,7 +39,7 @@ public:
 
     /// Runs `start` until it first suspends. The stack reaches from `limit` up to this object.
     context(std::byte* limit, body start) noexcept : limit_(limit) {
-        other_ = fastest_jump::make(this, stack_size(), &enter);
+        other_ = boost::context::detail::make_fcontext(this, stack_size(), &enter);
         first_message first{this, start};
         resume(&first);
     }
@@ -52,7 +52,7 @@ public:
     void* resume(void* message) noexcept {
         exceptions_.exchange_with(of_thread_);
         marks_.before_resume(limit_, stack_size());
-        const auto back = fastest_jump::to(other_, message);
+        const auto back = boost::context::detail::jump_fcontext(other_, message);
         marks_.after_return();
         other_ = back.fctx;
         exceptions_.exchange_with(of_thread_);
@@ -63,7 +63,7 @@ public:
     /// the next resume().
     void* suspend(void* message) noexcept {
         marks_.before_suspend();
-        const auto from = fastest_jump::to(other_, message);
+        const auto from = boost::context::detail::jump_fcontext(other_, message);
         marks_.after_arrival();
         other_ = from.fctx;
         return from.data;
@@ -72,7 +72,7 @@ public:
     /// Called in the context: suspends it for good.
     [[noreturn]] void end() noexcept {
         marks_.before_end();
-        fastest_jump::to(other_, nullptr);
+        boost::context::detail::jump_fcontext(other_, nullptr);
         __builtin_unreachable();
     }
 
@@ -82,7 +82,7 @@ private:
         body start;
     };
 
-    static void enter(arrival from) noexcept {
+    static void enter(boost::context::detail::transfer_t from) noexcept {
         const first_message first = *static_cast<first_message*>(from.data);
         first.self->marks_.after_arrival();
         first.self->other_ = from.fctx;
@@ -93,8 +93,8 @@ private:
         return static_cast<std::size_t>(reinterpret_cast<const std::byte*>(this) - limit_);
     }
 
-    standpoint other_ = nullptr;  // The side that is not running ...
-    exception_state exceptions_;  // ... and its exceptions.
+    boost::context::detail::fcontext_t other_ = nullptr;  // The side that is not running ...
+    exception_state exceptions_;                          // ... and its exceptions.
     void* of_thread_ = abi::__cxa_get_globals();
     std::byte* limit_;
     [[no_unique_address]] switch_marks<address_sanitizer, thread_sanitizer> marks_;

@@ -101,33 +101,4 @@ TEST(context, each_side_keeps_its_count_of_uncaught_exceptions) {
     (*other)->resume(nullptr);
 }
 
-template <class Jump>
-class jump : public testing::Test {};
-using jumps = testing::Types<boost_jump, fastest_jump>;
-TYPED_TEST_SUITE(jump, jumps);
-
-/// More values than there are registers, all needed after the switch.
-template <class Jump>
-std::size_t sum_across_switch(standpoint& other, std::size_t seed) {
-    std::array<std::size_t, 24> values{};
-    std::iota(values.begin(), values.end(), seed);
-    const double half = static_cast<double>(seed) / 2;
-    other = Jump::to(other, nullptr).fctx;
-    return std::accumulate(values.begin(), values.end(), static_cast<std::size_t>(half * 2));
-}
-
-TYPED_TEST(jump, preserves_values_and_the_alignment_of_the_stack) {
-    if (address_sanitizer || thread_sanitizer) GTEST_SKIP() << "bare jumps tell sanitizers nothing";
-    alignas(64) std::array<std::byte, 65536> memory{};
-    standpoint other = TypeParam::make(memory.end(), memory.size(), [](arrival from) noexcept {
-        alignas(64) volatile std::byte aligned{};
-        if (reinterpret_cast<std::uintptr_t>(&aligned) % 64 != 0) std::terminate();
-        standpoint back = from.fctx;
-        for (std::size_t i = 1000;; ++i) sum_across_switch<TypeParam>(back, i);
-    });
-    for (std::size_t seed = 0; seed < 1'000; ++seed) {
-        EXPECT_EQ(sum_across_switch<TypeParam>(other, seed), 25 * seed + 24 * 23 / 2);
-    }
-}
-
 }  // namespace
