@@ -1,7 +1,8 @@
-// Operating-system errors as exceptions.
+// Operating-system errors as exceptions, and exceptions in words.
 #pragma once
 
 #include <cerrno>
+#include <exception>
 #include <string>
 #include <system_error>
 
@@ -17,6 +18,17 @@ template <class Result>
 Result check_errno(Result result, const char* what) {
     if (result < 0) throw_errno(errno, what);
     return result;
+}
+
+/// What `thrown` says of itself, for reports.
+inline std::string describe(const std::exception_ptr& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const std::exception& error) {
+        return error.what();
+    } catch (...) {
+        return "an exception that is no std::exception";
+    }
 }
 
 }  // namespace overlap

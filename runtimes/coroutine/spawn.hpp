@@ -1,6 +1,7 @@
 // Tasks that run in the background and are joined later, or never.
 #pragma once
 
+#include <overlap/core/error.hpp>
 #include <overlap/coroutine/resume_operation.hpp>
 #include <overlap/coroutine/task.hpp>
 
@@ -17,17 +18,6 @@ template <class T>
 class spawned;
 
 namespace detail {
-
-/// "what() of the exception", for reports.
-inline std::string describe(const std::exception_ptr& thrown) {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::exception& error) {
-        return error.what();
-    } catch (...) {
-        return "an exception that is no std::exception";
-    }
-}
 
 class spawned_list;
 
@@ -154,8 +144,7 @@ public:
         task.has_handle = false;
         if (task.running != nullptr) return;
         if (task.error && !task.was_joined) {
-            (*report_)("a spawned task failed, and nobody awaited it: " +
-                       detail::describe(task.error));
+            (*report_)("a spawned task failed, and nobody awaited it: " + describe(task.error));
         }
         frame_.destroy();
     }

@@ -1,6 +1,7 @@
 // Tasks that run in the background and are joined later, or never.
 #pragma once
 
+#include <overlap/core/error.hpp>
 #include <overlap/fiber/outcome.hpp>
 #include <overlap/fiber/scheduler.hpp>
 
@@ -15,17 +16,6 @@ namespace overlap::fibers {
 
 /// Who is told, in a line of text, of what went wrong with nobody there to catch it.
 using report_function = std::function<void(const std::string&)>;
-
-/// "what() of the exception", for reports.
-inline std::string describe(const std::exception_ptr& thrown) {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::exception& error) {
-        return error.what();
-    } catch (...) {
-        return "an exception that is no std::exception";
-    }
-}
 
 /// A background task, in the outermost frame of the runner that carries it. It stays there after
 /// its end until the handle lets go, so nothing needs to be allocated.
