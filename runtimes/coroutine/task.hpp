@@ -171,7 +171,11 @@ private:
     explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
 
     void check_present() const {
-        if (!frame_) throw std::logic_error("a task runs once, and this one was moved from");
+        if (!frame_) [[unlikely]]
+            refuse();
+    }
+    [[noreturn, gnu::cold]] static void refuse() {
+        throw std::logic_error("a task runs once, and this one was moved from");
     }
 
     std::coroutine_handle<promise_type> frame_;
