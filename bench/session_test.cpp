@@ -3,6 +3,8 @@
 #include "bench/row.hpp"
 #include "bench/session.hpp"
 
+#include <overlap/core/runtime.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>

@@ -1,4 +1,6 @@
 # Writes OUTPUT, a header with the commit that SOURCE is at, unless it says so already.
+cmake_minimum_required(VERSION 3.25)
+
 execute_process(
     COMMAND git describe --always --dirty --abbrev=12
     WORKING_DIRECTORY ${SOURCE}
