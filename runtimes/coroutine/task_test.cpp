@@ -132,7 +132,7 @@ TEST_F(task_test, keeps_an_exception_across_a_wait) {
             first = std::current_exception();
         }
         co_await runtime().sleep_for(1s);
-        co_return detail::describe(first);
+        co_return describe(first);
     });
     EXPECT_EQ(kept, "first");
 }
