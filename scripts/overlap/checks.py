@@ -7,6 +7,7 @@ that failed, the end is shown.
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -229,6 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     left_out = (*ON_REQUEST, *(SANITIZERS if options.quick else ()))
     names = options.only or [name for name in STEPS if name not in left_out]
     LOGS.mkdir(parents=True, exist_ok=True)
+    # A shell starts background jobs with SIGINT ignored, and so would be every program that the
+    # tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return run_steps(names, STEPS)
     except KeyboardInterrupt:

@@ -6,8 +6,9 @@ results/README.md describes the fields.
 import fcntl
 import json
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,13 @@ class Records:
     samples: list[Record] = field(default_factory=list)
     whole_bytes: int = 0  # Up to here the file is whole lines.
     cut_short: str = ""  # What was left out at the end, in words.
+
+    def only(self, pattern: str) -> "Records":
+        """The same records without the rows whose names do not match somewhere."""
+        matches = re.compile(pattern).search
+        rows = [row for row in self.head.get("rows", []) if matches(row["row"])]
+        samples = [sample for sample in self.samples if matches(sample["row"])]
+        return replace(self, head={**self.head, "rows": rows}, samples=samples)
 
     @property
     def context(self) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 import argparse
 import fcntl
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--profile", choices=BLOCKS_OF_PROFILE, help="smoke: 1 block; quick: 3 blocks (default)")
     add("--blocks", type=_positive, metavar="N", help="number of blocks instead of the profile's")
-    add("--filter", metavar="REGEX", help="only rows whose name matches somewhere")
+    add("--filter", type=_pattern, metavar="REGEX", help="only rows whose name matches somewhere")
     add("--workloads", type=_path, metavar="FILE", help="another workload specification")
     add("--loop", metavar="NAMES", help="which event loops, as the binaries take it")
     add("--list", action="store_true", help="print the rows, and why some cannot run; measure none")
@@ -66,6 +67,14 @@ def _seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
     return value
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text} is no regular expression: {error}") from error
+    return text
 
 
 def _path(text: str) -> str:
@@ -254,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(number, _interrupt)
     try:
         if options.source:
-            print_records(read_records(options.source), options.format)
+            print_records(read_records(options.source).only(options.filter or ""), options.format)
             status = 0
         else:
             status = run(options)

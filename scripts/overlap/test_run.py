@@ -178,6 +178,10 @@ def test_tables_of_an_existing_file_are_the_same_byte_for_byte(runner):
     again = run("--from", run.output, "--format", "markdown")
     assert again.returncode == 0 and again.stdout == first.stdout != ""
     assert again.stderr == ""
+    some = run("--from", run.output, "--format", "markdown", "--filter", "nothing is called so")
+    assert some.returncode == 0 and "| case |" not in some.stdout
+    bad = run("--from", run.output, "--filter", "(")
+    assert bad.returncode == 2 and "is no regular expression" in bad.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
