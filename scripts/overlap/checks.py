@@ -146,7 +146,7 @@ def black() -> Counts:
 
 
 def direct_twins() -> Counts:
-    return tool("twins", sys.executable, "-m", "overlap.twins", *twins.WORKLOAD_HEADERS)
+    return tool("twins", sys.executable, "-m", "overlap.twins", *twins.PAIRED_HEADERS)
 
 
 def clang_tidy() -> Counts:

@@ -17,7 +17,13 @@ from pathlib import Path
 
 from overlap.machine import ROOT
 
-WORKLOAD_HEADERS = [ROOT / "bench" / f"{name}.hpp" for name in ("sleeps", "gather", "echo")]
+PAIRED_HEADERS = [
+    *(ROOT / "bench" / f"{name}.hpp" for name in ("sleeps", "gather", "echo")),
+    *(
+        ROOT / "runtimes" / "conformance" / f"runtime_{name}.hpp"
+        for name in ("rules_io", "rules_waiting", "tasks", "rules")
+    ),
+]
 
 TOKEN = re.compile(
     r"""(?P<comment>//[^\n]*|/\*.*?\*/)
@@ -132,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Proves that each coroutine body and the direct twin below it are the same "
         "text. Exit code 1 if two differ, or if a file has no pair.",
     )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", default=WORKLOAD_HEADERS)
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", default=PAIRED_HEADERS)
     failed = False
     for file in parser.parse_args(arguments).files:
         shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
