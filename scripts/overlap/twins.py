@@ -21,7 +21,7 @@ PAIRED_HEADERS = [
     *(ROOT / "bench" / f"{name}.hpp" for name in ("sleeps", "gather", "echo")),
     *(
         ROOT / "runtimes" / "conformance" / f"runtime_{name}.hpp"
-        for name in ("rules_io", "rules_waiting", "tasks", "rules")
+        for name in ("tasks", "rules_io", "rules_waiting")
     ),
 ]
 
