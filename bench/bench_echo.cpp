@@ -85,7 +85,7 @@ row floor_row(const echo_case& spec, const std::string& name, Serve serve) {
 
 void add_floor_rows(const echo_case& spec, const options& chosen, std::vector<row>& into) {
     const auto wanted = [&](std::string_view loop, const std::string& name) {
-        return chosen.wants("", "floor") || chosen.wants(loop, name);
+        return chosen.wants(loop, "floor") || chosen.wants(loop, name);
     };
     if (wanted("uring", "floor:uring")) {
         into.push_back(floor_row(spec, "floor:uring", floor::echo_uring));

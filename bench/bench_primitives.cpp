@@ -61,6 +61,7 @@ struct counting_task : virtual_task {
 void dispatch_virtual(State& state) {
     std::uint64_t total = 0;
     std::vector<std::unique_ptr<virtual_task>> tasks;
+    tasks.reserve(dispatch_batch);
     for (int i = 0; i < dispatch_batch; ++i)
         tasks.push_back(std::make_unique<counting_task>(total));
     std::queue<virtual_task*> ready;

@@ -5,13 +5,14 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
 #include <poll.h>
-#include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <thread>
@@ -35,8 +36,17 @@ void die_with(pid_t parent) {
     if (::getppid() != parent) ::_exit(1);
 }
 
+/// Servers have as many descriptors as they may (setrlimit(2)): shells tend to allow 1,024 softly.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void run_body(session& line, const std::function<void(session&)>& body) {
     try {
+        raise_descriptor_limit();
         body(line);
     } catch (const limit_error& error) {
         line.report_error(std::string("limit: ") + error.what());
@@ -100,7 +110,7 @@ std::optional<nlohmann::json> child::receive(clock::time_point deadline,
         const int ready = ::poll(&readable, 1, patience);
         if (ready > 0 && !drain(line_.get(), received_)) return std::nullopt;
         if (meanwhile) meanwhile();
-        if (ready == 0 && clock::now() >= deadline) throw timed_out("no answer");
+        if (ready == 0 && clock::now() >= deadline) throw timed_out("timeout: no answer");
     }
 }
 
@@ -122,6 +132,7 @@ program::program(const std::vector<std::string>& arguments) {
     errors_ = unique_descriptor(err[0]);
     const unique_descriptor err_end(err[1]);
     std::vector<char*> words;
+    words.reserve(arguments.size() + 1);
     for (const auto& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
     words.push_back(nullptr);
     const pid_t parent = ::getpid();
@@ -151,7 +162,7 @@ program::result program::finish(clock::time_point deadline) {
             pollfd{.fd = output_open ? output_.get() : -1, .events = POLLIN, .revents = 0},
             pollfd{.fd = errors_open ? errors_.get() : -1, .events = POLLIN, .revents = 0}};
         if (::poll(waits.data(), waits.size(), milliseconds_until(deadline)) == 0) {
-            throw timed_out("no end");
+            throw timed_out("timeout: no end");
         }
         if (waits[0].revents != 0) output_open = drain(output_.get(), found.output);
         if (waits[1].revents != 0) errors_open = drain(errors_.get(), found.errors);

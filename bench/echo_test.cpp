@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <thread>
 
@@ -130,6 +131,39 @@ TYPED_TEST(EchoServer, AResetFailsItsTaskAfterAllOthersWereServed) {
         EXPECT_EQ(error.code().value(), ECONNRESET) << error.what();
     }
     EXPECT_EQ(last, "still here");
+}
+
+TYPED_TEST(EchoServer, DescriptorsThatRunOutFailTheTasksWithoutOne) {
+    if (!TypeParam::available()) GTEST_SKIP() << TypeParam::available().reason;
+    constexpr std::size_t enough_for = 2;
+    echo_case spec;
+    spec.connections = 4;
+    spec.bytes = 64;
+    const unique_descriptor listener = open_listener(endpoint());
+    const int descriptor = listener.get();
+    std::vector<client> clients;
+    for (std::size_t i = 0; i < spec.connections; ++i) {
+        clients.emplace_back(port_of(listener)).send("abc");
+        clients.back().finish_sending();
+    }
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    no_log log;
+    try {
+        TypeParam::with_runtime([&](auto& runtime) {
+            rlimit few = before;
+            few.rlim_cur =
+                static_cast<rlim_t>(unique_descriptor(::dup(descriptor)).get()) + enough_for;
+            ::setrlimit(RLIMIT_NOFILE, &few);
+            return run_root(runtime, [&] { return serve_all(runtime, spec, descriptor, log); });
+        });
+        // Where a task may have ended before the next accepts, two descriptors can do for all.
+        EXPECT_THAT(TypeParam::name(), testing::AnyOf("sequential", "thread_per_task"));
+    } catch (const std::system_error& error) {
+        EXPECT_EQ(error.code().value(), EMFILE) << error.what();
+    }
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_EQ(clients.front().receive(3), "abc") << "those with a descriptor are served";
 }
 
 TEST(Listener, APortInUseIsNamed) {

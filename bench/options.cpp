@@ -40,7 +40,7 @@ std::filesystem::path own_directory() {
 }
 
 std::string known_backends() {
-    std::string known = "floor";
+    std::string known = "floor (in echo floor:uring and floor:epoll)";
     for_each_backend([&]<class Backend>() {
         known += ", " + Backend::name();
         const availability here = Backend::available();
@@ -66,7 +66,7 @@ void check_names(const options& chosen) {
         });
     }
     for (const auto& name : chosen.backends) {
-        if (name == "floor" || name.starts_with("floor:")) continue;
+        if (name == "floor" || name == "floor:uring" || name == "floor:epoll") continue;
         check(name, "backend",
               []<class Backend>(const std::string& backend) { return Backend::name() == backend; });
     }
@@ -76,6 +76,9 @@ void check_names(const options& chosen) {
 /// them so; here rows have one name.
 void take_filter(std::vector<std::string>& arguments, options& into) {
     const std::string filter = "--benchmark_filter=";
+    if (const char* from_environment = std::getenv("BENCHMARK_FILTER")) {
+        into.filter = from_environment;
+    }
     std::erase_if(arguments, [&](const std::string& argument) {
         if (argument.starts_with(filter)) {
             into.filter = argument.substr(filter.size());
@@ -87,6 +90,7 @@ void take_filter(std::vector<std::string>& arguments, options& into) {
         }
         return argument == "--benchmark_list_tests=false";
     });
+    if (into.filter == "all") into.filter.clear();  // As Google Benchmark has it.
     try {
         static_cast<void>(std::regex(into.filter));
     } catch (const std::regex_error&) {
@@ -128,12 +132,12 @@ options take_options(std::vector<std::string>& arguments) {
     parser.add_option("--memory", into.measuring.memory, "Also runs for memory a task as a slope")
         ->default_str("on");
     parser.add_option("--row_timeout", into.measuring.timeout_s, "Seconds that a row may take")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(0.001, 1e6))
         ->capture_default_str();
     parser
         .add_option("--budget", into.budget_s,
                     "Do not run sleeps that would take longer than so many seconds")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Range(0.001, 1e6))
         ->capture_default_str();
     parser.add_flag("--list_rows", into.list_rows, "Print all rows as JSON and leave");
     parser.allow_extras();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iostream>
 #include <sstream>
 
 namespace overlap::bench {
@@ -72,7 +73,7 @@ public:
         outcome found;
         try {
             measure_time(found);
-            if (options_.memory && row_.can_weigh && had_all_in_flight(found)) weigh(found);
+            if (options_.memory && row_.can_weigh && had_all_in_flight(found)) try_to_weigh(found);
         } catch (const timed_out&) {
             std::ostringstream words;
             words << "timeout: not done after " << options_.timeout_s << " s";
@@ -131,12 +132,22 @@ private:
         return peak == found.figures.end() || peak->second >= static_cast<double>(row_.tasks);
     }
 
+    /// What was measured before is worth keeping when this fails.
+    void try_to_weigh(outcome& found) {
+        try {
+            weigh(found);
+        } catch (const std::exception& error) {
+            std::cerr << row_.name << ": memory was not measured: " << error.what() << '\n';
+        }
+    }
+
     /// Memory a task as a slope over three sizes, each in a fresh process.
     void weigh(outcome& found) {
         std::vector<std::pair<double, double>> points;
         for (const std::size_t quarters : std::array<std::size_t, 3>{2, 3, 4}) {
             const double bytes = peak_memory(quarters);
-            points.emplace_back(static_cast<double>(row_.tasks * quarters / 4), bytes);
+            const std::size_t tasks = row_.tasks * quarters / 4;
+            points.emplace_back(static_cast<double>(tasks), bytes);
         }
         found.figures["peak_memory_bytes"] = points.back().second;
         found.figures["bytes_per_task"] = slope(points);
@@ -163,6 +174,8 @@ private:
     counters load_for(child& server, const json& ready, clock::time_point deadline) {
         try {
             return generate_load(ready, deadline);
+        } catch (const timed_out&) {
+            throw;
         } catch (const std::exception& error) {
             const std::string loads_words = error.what();
             try {
@@ -173,8 +186,8 @@ private:
                 }
                 if (!last) expect_plain_end(server);
             } catch (const timed_out&) {
-                // The server hangs or waits for the rest of its connections: the load's words say
-                // what is known.
+                // The server hangs, or waits for connections that will not come.
+                throw std::runtime_error(loads_words);
             }
             throw std::runtime_error(loads_words);
         }
@@ -189,9 +202,9 @@ private:
                       std::to_string(messages), "--bytes", std::to_string(row_.message_bytes),
                       "--timeout", std::to_string(std::min(options_.timeout_s, silence_s))});
         const auto result = load.finish(deadline);
-        if (!describe_status(result.status).empty()) {
-            throw std::runtime_error("failed: " +
-                                     result.errors.substr(0, result.errors.find('\n')));
+        if (const std::string end = describe_status(result.status); !end.empty()) {
+            const std::string said = result.errors.substr(0, result.errors.find('\n'));
+            throw std::runtime_error("failed: " + (said.empty() ? "echo_load was " + end : said));
         }
         const json report = json::parse(result.output);
         if (report.at("verified") != 1) throw std::runtime_error("wrong: bytes that came back");

@@ -1,6 +1,7 @@
 #include "bench/session.hpp"
 
 #include <overlap/core/error.hpp>
+#include <overlap/core/runtime.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -104,8 +105,7 @@ void hold_to_cores(std::size_t cores) {
         }
     }
     if (kept < cores) {
-        throw std::runtime_error("limit: needs " + std::to_string(cores) + " cores, has " +
-                                 std::to_string(kept));
+        throw limit_error("needs " + std::to_string(cores) + " cores, has " + std::to_string(kept));
     }
     check_errno(::sched_setaffinity(0, sizeof allowed, &allowed), "sched_setaffinity");
 }

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 #include <initializer_list>
+#include <iterator>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -49,11 +50,13 @@ public:
     }
 
     nanoseconds duration(const toml::node& node, std::string_view key) const {
-        const auto seconds = node.value<double>();
-        if (!node.is_number() || !(*seconds >= 0 && *seconds <= longest_delay_s)) {
+        double seconds = -1;
+        if (const auto* real = node.as_floating_point()) seconds = real->get();
+        if (const auto* whole = node.as_integer()) seconds = static_cast<double>(whole->get());
+        if (!(seconds >= 0 && seconds <= longest_delay_s)) {
             fail(node, key, "seconds, a number from 0 to 3600");
         }
-        return nanoseconds(std::llround(*seconds * 1e9));
+        return nanoseconds(std::llround(seconds * 1e9));
     }
 
     const toml::node& require(std::string_view key, std::string_view expected) {
@@ -183,7 +186,8 @@ void read_workload(const toml::table& file, const std::string& path, std::vector
         const std::string full = std::string(Case::workload) + "." + std::string(name.str());
         const auto* table = each.as_table();
         if (table == nullptr) outside.fail(each, name.str(), "a table [" + full + "]");
-        if (name.str().find_first_not_of(name_characters) != std::string_view::npos) {
+        if (name.str().empty() ||
+            name.str().find_first_not_of(name_characters) != std::string_view::npos) {
             outside.fail(each, name.str(), "a name of letters, digits, '_', '-' and '.'");
         }
         case_reader reader(path, full, *table);
@@ -212,19 +216,25 @@ std::string hash_of(std::string_view text) {
 
 std::string read_text(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    if (!file || !(text << file.rdbuf())) {
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    if (!file) {
         throw specification_error(path + ": cannot be read: expected a workload file (TOML)");
     }
-    return text.str();
+    return text;
 }
 
 }  // namespace
 
-nanoseconds sleeps_case::total_delay() const noexcept {
-    nanoseconds sum{};
-    for (std::size_t i = 0; i < tasks; ++i) sum += delay(i);
+double sleeps_case::total_delay_s() const noexcept {
+    double sum = 0;
+    for (std::size_t i = 0; i < tasks; ++i) sum += static_cast<double>(delay(i).count()) * 1e-9;
     return sum;
+}
+
+nanoseconds sleeps_case::longest_delay() const noexcept {
+    nanoseconds most{};
+    for (std::size_t i = 0; i < tasks; ++i) most = std::max(most, delay(i));
+    return most;
 }
 
 std::size_t gather_case::leaves() const noexcept {

@@ -39,7 +39,10 @@ struct sleeps_case : case_base {
 
     /// How long task `index` sleeps.
     [[nodiscard]] nanoseconds delay(std::size_t index) const noexcept;
-    [[nodiscard]] nanoseconds total_delay() const noexcept;
+    /// The sum of all delays, in seconds; it may be far more than nanoseconds can count.
+    [[nodiscard]] double total_delay_s() const noexcept;
+    /// The longest delay of any task: `longest` bounds it, and need not be drawn.
+    [[nodiscard]] nanoseconds longest_delay() const noexcept;
 };
 
 struct gather_case : case_base {

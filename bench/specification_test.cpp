@@ -67,7 +67,8 @@ TEST_F(SpecificationTest, DelaysAreEqualListedOrDrawnByIndex) {
     EXPECT_EQ(spec.sleeps[0].delay(1), std::chrono::milliseconds(250));
     EXPECT_EQ(spec.sleeps[1].delay(0), std::chrono::seconds(1));
     EXPECT_EQ(spec.sleeps[1].delay(1), std::chrono::milliseconds(500));
-    EXPECT_EQ(spec.sleeps[1].total_delay(), std::chrono::milliseconds(1500));
+    EXPECT_DOUBLE_EQ(spec.sleeps[1].total_delay_s(), 1.5);
+    EXPECT_EQ(spec.sleeps[1].longest_delay(), std::chrono::seconds(1));
     const auto& uniform = spec.sleeps[2];
     EXPECT_EQ(uniform.delay(3).count(),
               1'000'000 + static_cast<std::int64_t>(splitmix64(10) % 1'000'001));
@@ -77,6 +78,7 @@ TEST_F(SpecificationTest, DelaysAreEqualListedOrDrawnByIndex) {
         EXPECT_LE(uniform.delay(i), std::chrono::milliseconds(2));
         sum += uniform.delay(i).count();
     }
+    EXPECT_LT(uniform.longest_delay(), uniform.longest) << "what is drawn need not be the bound";
     EXPECT_NEAR(static_cast<double>(sum) / 1000, 1.5e6, 5e4) << "uniform, seen from afar";
 }
 
@@ -91,6 +93,10 @@ TEST_F(SpecificationTest, SaysWhatIsWrongAndWhere) {
                 testing::HasSubstr("3: [sleeps.a] delay_s = -1: expected seconds"));
     EXPECT_THAT(complaint("[sleeps.a]\ntasks = 1\ndelay_s = nan"),
                 testing::HasSubstr("expected seconds"));
+    EXPECT_THAT(complaint("[sleeps.a]\ntasks = 1\ndelay_s = 9007199254740993"),
+                testing::HasSubstr("expected seconds"));
+    EXPECT_THAT(complaint("[sleeps.\"\"]\ntasks = 1\ndelay_s = 1"),
+                testing::HasSubstr("a name of letters"));
     EXPECT_THAT(complaint("[sleeps.a]\ntasks = 1"),
                 testing::HasSubstr("1: [sleeps.a]: expected a key `delay_s`"));
     EXPECT_THAT(complaint("[sleeps.a]\ntasks = 1\ndelay_s = 1\ntask = 2"),

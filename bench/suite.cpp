@@ -110,6 +110,7 @@ void initialize(const char* program, const std::vector<std::string>& arguments) 
     int count = static_cast<int>(words.size());
     words.push_back(nullptr);
     benchmark::Initialize(&count, words.data());
+    benchmark::SetBenchmarkFilter(".");  // Rows are chosen by their plain names, before.
     if (count > 1) {
         throw usage_error(std::string("unknown option ") + words[1] + "; --help lists all");
     }
@@ -117,11 +118,16 @@ void initialize(const char* program, const std::vector<std::string>& arguments) 
 
 /// Runs what is registered. The file reporter needs a wrapper of its own only when it is wanted.
 void run_benchmarks(const std::vector<std::string>& arguments) {
-    plain_names display(
-        std::unique_ptr<benchmark::BenchmarkReporter>(benchmark::CreateDefaultDisplayReporter()));
+    plain_names display{
+        std::unique_ptr<benchmark::BenchmarkReporter>{benchmark::CreateDefaultDisplayReporter()}};
     bool to_file = false;
     for (const auto& argument : arguments) {
         to_file = to_file || argument.starts_with("--benchmark_out=");
+    }
+    for (const auto& argument : arguments) {
+        // Google Benchmark makes its own reporters for other formats, and names rows its way.
+        const std::string format = "--benchmark_out_format=";
+        if (argument.starts_with(format) && argument != format + "json") to_file = false;
     }
     if (to_file) {
         plain_names file(std::make_unique<benchmark::JSONReporter>());
@@ -152,16 +158,16 @@ int run_suite(int argc, char** argv, const char* workload, const row_maker& make
         const specification spec = read_specification(chosen.specification);
         std::vector<row> rows = make_rows(spec, chosen);
         std::erase_if(rows, [&](const row& each) { return !chosen.wants_row(each.name); });
+        initialize(argv[0], arguments);
         if (chosen.list_rows) {
             print_rows(rows, spec, workload);
             return 0;
         }
+        if (rows.empty()) throw usage_error("no row matches; --benchmark_list_tests lists all");
         if (chosen.list_tests) {
             for (const row& each : rows) std::cout << each.name << '\n';
             return 0;
         }
-        initialize(argv[0], arguments);
-        if (rows.empty()) throw usage_error("no row matches; --benchmark_list_tests lists all");
         for (const auto& [key, value] : context_of(spec)) {
             benchmark::AddCustomContext(key, value);
         }
@@ -182,9 +188,13 @@ int run_primitives(int argc, char** argv, const std::vector<primitive>& primitiv
     return with_usage_errors(argv[0], [&] {
         std::vector<std::string> arguments(argv + 1, argv + argc);
         const options chosen = take_options(arguments);
+        if (chosen.list_rows) throw usage_error("--list_rows: primitives have no such list");
         initialize(argv[0], arguments);
+        bool any = false;
         for (const primitive& each : primitives) {
-            if (!chosen.wants(each.loop, "") || !chosen.wants_row(each.name)) continue;
+            const std::string subject = each.name.substr(each.name.rfind('/') + 1);
+            if (!chosen.wants(each.loop, subject) || !chosen.wants_row(each.name)) continue;
+            any = true;
             if (chosen.list_tests) {
                 std::cout << each.name << '\n';
                 continue;
@@ -197,6 +207,7 @@ int run_primitives(int argc, char** argv, const std::vector<primitive>& primitiv
                 each.body(state);
             })->UseRealTime();
         }
+        if (!any) throw usage_error("no row matches; --benchmark_list_tests lists all");
         if (!chosen.list_tests) run_benchmarks(arguments);
         return 0;
     });

@@ -201,6 +201,7 @@ void required_many_accepts_wait_on_one_listener() {
     constexpr std::size_t count = 64;
     const unique_descriptor listener = open_listener(endpoint{});
     std::vector<unique_descriptor> clients;
+    clients.reserve(count);
     std::vector<unique_descriptor> accepted(count);
     std::deque<io_probe> accepting;
     std::vector<std::size_t> order;

@@ -59,7 +59,7 @@ void required_gathers_nest() {
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
     constexpr std::size_t depth = 3;
-    constexpr std::size_t leaves = 4 * 4 * 4;
+    constexpr std::size_t leaves = 64;  // Four children a level.
     const auto sum = run_root(runtime, [&] { return sum_of_leaves(runtime, depth, 0); });
     expect_equal(sum, leaves * (leaves - 1) / 2, "sum of the leaves of a tree of gathers");
 }

@@ -26,6 +26,7 @@ from overlap.suite import (
 
 RESULTS = ROOT / "results" / "local"
 DEFAULTS = {"profile": "quick", "filter": "", "row_timeout": 60.0}
+SAMPLE_PROCESSES = 4  # A binary grants the row's limit to each: one measures, three are weighed.
 INTERRUPTED_STATUS = 130  # As shells report SIGINT.
 
 
@@ -156,7 +157,7 @@ class Run:
             row.row,
             [*self._arguments, *leaner],
             # Well beyond what a binary grants the row, so that this end is for hung processes.
-            2 * self._row_timeout_s + 1,
+            SAMPLE_PROCESSES * self._row_timeout_s + 10,
             waiting,
         )
         contexts = self._records.head.setdefault("context", {})
@@ -271,6 +272,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except (UsageError, RecordError) as error:
         print(f"scripts/run: {error}", file=sys.stderr)
+        return 2
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        print(f"scripts/run: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except BuildError as error:
         print(f"scripts/run: {error}", file=sys.stderr)
