@@ -157,7 +157,7 @@ class Run:
             row.row,
             [*self._arguments, *leaner],
             # Well beyond what a binary grants the row, so that this end is for hung processes.
-            SAMPLE_PROCESSES * self._row_timeout_s + 10,
+            SAMPLE_PROCESSES * self._row_timeout_s + 1,
             waiting,
         )
         contexts = self._records.head.setdefault("context", {})
