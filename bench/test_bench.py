@@ -137,7 +137,10 @@ def test_loops_and_backends_can_be_picked(small):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--loop=kqueue"], "unknown loop 'kqueue'; known backends: floor (in echo floor:uring and floor:epoll), seq"),
+        (
+            ["--loop=kqueue"],
+            "unknown loop 'kqueue'; known backends: floor (in echo floor:uring and floor:epoll), seq",
+        ),
         (["--backend=goroutine"], "unknown backend 'goroutine'; known backends"),
         (["--no_such_option"], "unknown option --no_such_option"),
         (["--benchmark_filter=("], "expected a regular expression"),
