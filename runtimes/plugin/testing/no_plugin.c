@@ -1,0 +1,3 @@
+/* A shared library that is no plug-in. */
+int overlap_loops(void);
+int overlap_loops(void) { return 0; }
