@@ -1,0 +1,276 @@
+"""Estimates, intervals and p-values of differences between backends.
+
+Everything is done on natural logarithms of ratios, so that twice as slow and twice as fast are
+equally far from no difference, and for all comparisons of a table at once: an array has one row a
+comparison and one column a block, NaN where the block lacks one of the two samples.
+
+Sources: J. L. Hodges and E. L. Lehmann, Estimates of location based on rank tests, 1963 (both
+estimates); M. Hollander and D. A. Wolfe, Nonparametric statistical methods, 1973, sections 3.3 and
+4.3 (the intervals that belong to them); S. Holm, A simple sequentially rejective multiple test
+procedure, 1979; B. Efron, Better bootstrap confidence intervals, 1987 (BCa).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+
+ALPHA = 0.05
+LEVELS = (0.95, 0.90)  # Of the interval that shows a difference, and of the one that shows none.
+RESAMPLES = 4999
+CHUNK_ELEMENTS = 4_000_000  # Bounds the memory that averages of pairs take, to some 32 MB.
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """One entry a comparison. `centre` and the bounds of the intervals are logarithms of ratios:
+    `low` to `high` holds the true one with 95% confidence, `inner_low` to `inner_high` with 90%.
+    With too few observations for an interval its bounds are infinite; with none, all is NaN.
+    `p` is the two-sided p-value of "no difference" and below 0.05 exactly when the 95% interval
+    leaves out 0."""
+
+    n: NDArray[np.int64]
+    centre: Floats
+    low: Floats
+    high: Floats
+    inner_low: Floats
+    inner_high: Floats
+    p: Floats
+
+    @classmethod
+    def none(cls, comparisons: int) -> "Estimates":
+        """So many comparisons, none of which has been estimated."""
+        unknown = [np.full(comparisons, np.nan) for _ in range(5)]
+        return cls(np.zeros(comparisons, np.int64), *unknown, np.ones(comparisons))
+
+    def __getitem__(self, which: object) -> "Estimates":
+        return Estimates(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    def __len__(self) -> int:
+        return len(self.n)
+
+    def _put(self, rows: NDArray[np.int64], values: "Estimates") -> None:
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(values, field.name)
+
+
+@lru_cache(maxsize=None)
+def signed_rank_cdf(n: int) -> Floats:
+    """P(T <= t) for t from 0 on, T being Wilcoxon's signed-rank statistic of `n` observations that
+    are symmetric around 0: rank k counts with probability 1/2, whatever the others do."""
+    probabilities = np.ones(1)
+    for rank in range(1, n + 1):
+        step = np.zeros(rank + 1)
+        step[[0, rank]] = 0.5
+        probabilities = np.convolve(probabilities, step)
+    return np.cumsum(probabilities)
+
+
+@lru_cache(maxsize=None)
+def rank_sum_cdf(first: int, second: int) -> Floats:
+    """P(U <= u) for u from 0 on, U being the Mann-Whitney statistic of two samples of these sizes
+    from one distribution. H. B. Mann and D. R. Whitney's recurrence, 1947: the largest of all
+    observations is one of the first sample, and so above all of the second, or one of the second.
+    """
+    columns: list[Floats] = [np.ones(1)] * (second + 1)
+    for i in range(1, first + 1):
+        previous, columns = columns, [np.ones(1)]
+        for j in range(1, second + 1):
+            probabilities = np.zeros(i * j + 1)
+            probabilities[j:] += previous[j] * (i / (i + j))
+            probabilities[: i * (j - 1) + 1] += columns[j - 1] * (j / (i + j))
+            columns.append(probabilities)
+    return np.cumsum(columns[second])
+
+
+def _from_pairs(pairs: Floats, cdf: Floats, n: int) -> Estimates:
+    """The estimates that a rank test gives by inversion. `pairs` has a row for each comparison with
+    the averages (or differences) of all pairs of observations; `cdf` is the exact distribution of
+    the number of them on one side of the truth.
+
+    The intervals are closed: an average of exactly 0 counts against a difference on either side.
+    Zeros are therefore kept, not dropped, and ties only ever make an interval wider than need be.
+    """
+    pairs = np.sort(pairs, axis=1)
+    count = pairs.shape[1]
+    bounds = []
+    for level in LEVELS:
+        # Averages outside the interval on either side: as many as are rare enough.
+        outside = int(np.searchsorted(cdf, (1 - level) / 2, side="right"))
+        if outside:
+            bounds += [pairs[:, outside - 1], pairs[:, count - outside]]
+        else:
+            bounds += [np.full(len(pairs), -np.inf), np.full(len(pairs), np.inf)]
+    centre = (pairs[:, (count - 1) // 2] + pairs[:, count // 2]) / 2
+    at_most, at_least = (pairs <= 0).sum(axis=1), (pairs >= 0).sum(axis=1)
+    p = np.minimum(1.0, 2 * cdf[np.minimum(at_most, at_least)])
+    return Estimates(np.full(len(pairs), n), centre, *bounds, p)
+
+
+def _compact(values: Floats, rows: NDArray[np.int64], count: int) -> Floats:
+    """The `count` known values of each of these rows; their order means nothing to rank tests, and
+    sorting moves NaN to the end."""
+    return np.sort(values[rows], axis=1)[:, :count]
+
+
+def _groups(counts: NDArray[np.int64], size_of: Sequence[int]) -> Iterator[NDArray[np.int64]]:
+    """Rows with equal counts together, in groups that fit into CHUNK_ELEMENTS; `size_of` says how
+    many elements one row takes."""
+    for key in np.unique(counts, axis=0):
+        rows = np.flatnonzero((counts == key).reshape(len(counts), -1).all(axis=1))
+        step = max(1, CHUNK_ELEMENTS // max(1, size_of[rows[0]]))
+        for start in range(0, len(rows), step):
+            yield rows[start : start + step]
+
+
+def paired(ratios: Floats) -> Estimates:
+    """From logarithms of ratios within blocks: the Hodges-Lehmann pseudo-median, the median of the
+    averages of all pairs of observations (each with itself, too), with the exact intervals and
+    p-value of the signed-rank test. It assumes that the blocks are independent and their ratios
+    symmetric around the true one."""
+    ratios = np.atleast_2d(np.asarray(ratios, dtype=np.float64))
+    counts = np.count_nonzero(~np.isnan(ratios), axis=1)
+    result = Estimates.none(len(ratios))
+    for rows in _groups(counts, counts * (counts + 1) // 2):
+        n = int(counts[rows[0]])
+        if n == 0:
+            continue
+        values = _compact(ratios, rows, n)
+        i, j = np.triu_indices(n)
+        averages = (values[:, i] + values[:, j]) / 2
+        result._put(rows, _from_pairs(averages, signed_rank_cdf(n), n))
+    return result
+
+
+def unpaired(first: Floats, second: Floats) -> Estimates:
+    """By how much the logarithms in `second` are above those in `first`, where nothing pairs the
+    columns: the median of all differences, with the exact intervals and p-value of the rank-sum
+    test. `n` is the size of the smaller sample."""
+    first, second = (np.atleast_2d(np.asarray(a, dtype=np.float64)) for a in (first, second))
+    counts = np.stack([np.count_nonzero(~np.isnan(a), axis=1) for a in (first, second)], axis=1)
+    result = Estimates.none(len(first))
+    for rows in _groups(counts, counts.prod(axis=1)):
+        n_first, n_second = map(int, counts[rows[0]])
+        if n_first == 0 or n_second == 0:
+            continue
+        a, b = _compact(first, rows, n_first), _compact(second, rows, n_second)
+        differences = (b[:, :, None] - a[:, None, :]).reshape(len(rows), -1)
+        cdf = rank_sum_cdf(n_first, n_second)
+        result._put(rows, _from_pairs(differences, cdf, min(n_first, n_second)))
+    return result
+
+
+def bootstrapped(ratios: Floats, seed: int) -> Estimates:
+    """From logarithms of ratios within blocks: their median, with BCa intervals from resampled
+    blocks and the p-value that belongs to them. For figures of which no symmetry can be assumed:
+    high percentiles, concurrency, parallelism. (The median rather than the mean: its intervals keep
+    their confidence from 6 blocks on, those of the mean do not.) Fewer blocks give no interval."""
+    ratios = np.atleast_2d(np.asarray(ratios, dtype=np.float64))
+    counts = np.count_nonzero(~np.isnan(ratios), axis=1)
+    result = Estimates.none(len(ratios))
+    for rows in _groups(counts, counts):
+        n = int(counts[rows[0]])
+        if n:
+            result._put(rows, _bootstrapped_alike(_compact(ratios, rows, n), seed))
+    return result
+
+
+def _bootstrapped_alike(values: Floats, seed: int) -> Estimates:
+    """`bootstrapped` for comparisons that all have the same number of blocks, none missing."""
+    m, n = values.shape
+    centre = np.median(values, axis=1)
+    if n < least_blocks(1):
+        wide = np.full(m, np.inf)
+        return Estimates(np.full(m, n), centre, -wide, wide, -wide, wide, np.ones(m))
+    # Without any spread there is nothing to resample: the interval is the point.
+    point = [centre.copy() for _ in range(4)]
+    p = np.where(centre == 0, 1.0, 2 / (RESAMPLES + 1))
+    result = Estimates(np.full(m, n), centre, *point, p)
+    varied = np.flatnonzero(np.ptp(values, axis=1) > 1e-12)
+    if len(varied):
+        result._put(varied, _bca(values[varied], seed))
+    return result
+
+
+def _bca(values: Floats, seed: int) -> Estimates:
+    centre = np.median(values, axis=1)
+    drawn = stats.bootstrap(
+        (values,),
+        np.median,
+        axis=1,
+        n_resamples=RESAMPLES,
+        batch=max(1, CHUNK_ELEMENTS // values.size),
+        method="percentile",
+        random_state=np.random.default_rng(seed),
+    ).bootstrap_distribution
+    drawn = np.sort(drawn, axis=1)
+    bias = stats.norm.ppf(_share_below(drawn, centre))
+    acceleration = _acceleration(values)
+    bounds = []
+    for level in LEVELS:
+        for end in ((1 - level) / 2, (1 + level) / 2):
+            z = bias + stats.norm.ppf(end)
+            share = stats.norm.cdf(bias + z / (1 - acceleration * z))
+            bounds.append(_quantiles(drawn, share))
+    p = _bca_p_value(drawn, bias, acceleration)
+    return Estimates(np.full(len(values), values.shape[1]), centre, *bounds, p)
+
+
+def _acceleration(values: Floats) -> Floats:
+    """The jackknife's estimate, from what leaving out each block does to the median; 0 where no
+    single block does anything, as with many equal values (scipy's own BCa gives up there)."""
+    n = values.shape[1]
+    others = np.array([np.median(np.delete(values, i, axis=1), axis=1) for i in range(n)])
+    away = others.mean(axis=0) - others
+    squares = (away**2).sum(axis=0)
+    return (away**3).sum(axis=0) / (6 * np.where(squares > 0, squares, 1.0) ** 1.5)
+
+
+def _quantiles(drawn: Floats, share: Floats) -> Floats:
+    """Of each sorted row the quantile for its own share, interpolated as numpy does by default."""
+    place = share * (drawn.shape[1] - 1)
+    below = np.floor(place).astype(np.int64)
+    above = np.minimum(below + 1, drawn.shape[1] - 1)
+    rows = np.arange(len(drawn))
+    return drawn[rows, below] + (place - below) * (drawn[rows, above] - drawn[rows, below])
+
+
+def _bca_p_value(drawn: Floats, bias: Floats, acceleration: Floats) -> Floats:
+    """The level at which the end of the BCa interval would reach 0: Efron's map from levels to
+    quantiles of the resampled medians, solved for the level. Never below what so many resamples can
+    tell."""
+    with np.errstate(invalid="ignore"):
+        shifted = stats.norm.ppf(_share_below(drawn, np.zeros(len(drawn)))) - bias
+        z = shifted / (1 + acceleration * shifted) - bias
+    # Infinite: 0 lies beyond all resampled medians.
+    z = np.where(np.isfinite(z), z, np.inf)
+    return np.clip(2 * stats.norm.sf(np.abs(z)), 2 / (drawn.shape[1] + 1), 1.0)
+
+
+def _share_below(drawn: Floats, value: Floats) -> Floats:
+    """Values that are equal count half."""
+    value = value[:, None]
+    return ((drawn < value).mean(axis=1) + (drawn <= value).mean(axis=1)) / 2
+
+
+def holm(p: Floats) -> Floats:
+    """P-values that may be compared with 0.05 although so many questions were asked at once: with
+    Holm's step-down the chance of even one false answer among them stays below that."""
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def least_blocks(comparisons: int) -> int:
+    """The fewest blocks with which the signed-rank test can find any difference at all, after Holm
+    over so many comparisons: even if all blocks agree, its p-value is 2 / 2^n."""
+    return math.ceil(math.log2(2 * max(1, comparisons) / ALPHA))
