@@ -9,6 +9,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def shown(path: Path) -> Path:
+    """As a person here would write it."""
+    path = path.resolve()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def from_root(path: Path) -> Path:
+    """As records name it: the same in every checkout, where it is part of one."""
+    path = path.resolve()
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
 def _after_colon(path: str, key: str) -> str:
     """The value of the first `key : value` line of a file in /proc; empty if there is none."""
     try:

@@ -1,7 +1,10 @@
-"""What is left to measure: every row once a block, less what was measured or given up."""
+"""What is left to measure: every row once a block, less what was measured or given up, and then
+once more what the machine disturbed."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 from statistics import median
 from typing import Any
 
@@ -9,35 +12,64 @@ from overlap.blocks import block_order
 from overlap.sampling import Row, is_final
 
 TRIES = 2  # An error that may have been an accident is given this many tries in its block.
+REPEATED_SHARE = 0.2  # Of the blocks at most: a machine that is never quiet must not run for ever.
 
 
 @dataclass(frozen=True)
 class Step:
-    """One sample to take."""
+    """One sample to take. `repeats` is the block that its own block stands in for, if any."""
 
     row: Row
     block: int
     position: int
     attempt: int
+    repeats: int | None = None
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A case's part of a dirty block, to be measured again as a block of its own."""
+
+    case: str
+    block: int
+    repeats: int
 
 
 class Plan:
-    """The order of a run. It follows from the rows and the seed alone, so that a resumed run goes
-    on where the interrupted one was, and more blocks only add to it."""
+    """The order of a run. It follows from the rows, the seed and the samples taken, so that a
+    resumed run goes on where the interrupted one was, and more blocks only add to it.
 
-    def __init__(self, rows: list[Row], blocks: int, seed: int) -> None:
+    Samples are compared within a block and a case only. So what is dirty is the part of a block
+    that one case has, and that part is what is run again, all its rows, under a new block number.
+    """
+
+    def __init__(
+        self,
+        rows: list[Row],
+        blocks: int,
+        seed: int,
+        repeated_share: float = REPEATED_SHARE,
+    ) -> None:
         self.rows = {row.row: row for row in rows if not row.skip}
         self.blocks = blocks
         self.seed = seed
+        self._most_repeats = math.ceil(repeated_share * blocks)
+        self._cases: dict[str, list[str]] = {}
+        for row in self.rows.values():
+            self._cases.setdefault(row.case_name, []).append(row.row)
         self._given_up: set[str] = set()
         self._measured: set[tuple[str, int]] = set()
         self._failures: dict[tuple[str, int], int] = {}
         self._durations: dict[str, list[float]] = {}
+        self._dirty: dict[str, set[int]] = {}  # Blocks, by case.
+        self._repeated: dict[str, dict[int, int]] = {}  # By case: new block to repeated block.
 
     def add(self, sample: dict[str, Any]) -> None:
         """Takes note of a sample's record."""
         row, block, error = sample["row"], sample["block"], sample.get("error", "")
         self._durations.setdefault(row, []).append(sample["duration_s"])
+        if row in self.rows:
+            self._add_to_case(self.rows[row].case_name, sample)
         if not error:
             self._measured.add((row, block))
             return
@@ -45,30 +77,77 @@ class Plan:
         if is_final(error) or failures >= TRIES:
             self._given_up.add(row)
 
+    def _add_to_case(self, case: str, sample: dict[str, Any]) -> None:
+        repeats = sample.get("repeats_block")
+        if repeats is not None:
+            self._repeated.setdefault(case, {})[sample["block"]] = repeats
+        elif sample.get("contamination", {}).get("dirty") and "error" not in sample:
+            self._dirty.setdefault(case, set()).add(sample["block"])
+
+    def main_blocks(self) -> list[int]:
+        """Numbers of the blocks that the run set out for. Those that repeats have taken, in a run
+        that was then given more blocks, are passed over."""
+        taken = {block for of_case in self._repeated.values() for block in of_case}
+        return list(islice((block for block in count() if block not in taken), self.blocks))
+
+    def repeats(self) -> list[Repeat]:
+        """What the samples so far say should be run again, those that were begun first; no more
+        than the given share of the blocks for each case."""
+        first_new = self.main_blocks()[-1] + 1
+        repeats = []
+        for case in self._cases:
+            begun = self._repeated.get(case, {})
+            chosen = [Repeat(case, block, repeated) for block, repeated in sorted(begun.items())]
+            free = (block for block in count(first_new) if block not in begun)
+            dirty = sorted(self._dirty.get(case, set()) - set(begun.values()))
+            chosen += [Repeat(case, next(free), block) for block in dirty]
+            repeats += chosen[: max(self._most_repeats, len(begun))]
+        return sorted(repeats, key=lambda repeat: repeat.block)
+
     def steps(self) -> Iterator[Step]:
         """What is left, in order. Samples added meanwhile are taken into account."""
-        names = [(row.row, row.case) for row in self.rows.values()]
-        for block in range(self.blocks):
-            for position, name in enumerate(block_order(names, block, self.seed)):
-                while self._wanted(name, block):
-                    attempt = self._failures.get((name, block), 0)
-                    yield Step(self.rows[name], block, position, attempt)
+        names = [(name, case) for case, of_case in self._cases.items() for name in of_case]
+        for block in self.main_blocks():
+            yield from self._steps_of(names, block, None)
+        for repeat in self.repeats():
+            of_case = [(name, repeat.case) for name in self._cases[repeat.case]]
+            yield from self._steps_of(of_case, repeat.block, repeat.repeats)
+
+    def _in_block(self, name: str, block: int) -> bool:
+        """Whether the row is measured in that block, or in a repeat of it, at all."""
+        most = self.rows[name].blocks
+        return most is None or block < most
+
+    def _steps_of(
+        self, names: list[tuple[str, str]], block: int, repeats: int | None
+    ) -> Iterator[Step]:
+        origin = block if repeats is None else repeats
+        names = [(name, case) for name, case in names if self._in_block(name, origin)]
+        for position, name in enumerate(block_order(names, block, self.seed)):
+            while self._wanted(name, block):
+                attempt = self._failures.get((name, block), 0)
+                yield Step(self.rows[name], block, position, attempt, repeats)
 
     def _wanted(self, name: str, block: int) -> bool:
         return name not in self._given_up and (name, block) not in self._measured
 
     def left(self) -> list[tuple[str, int]]:
-        """The (row, block) pairs still to be measured."""
+        """The (row, block) pairs still to be measured, as far as is known by now."""
+        pairs = [(name, block, block) for block in self.main_blocks() for name in self.rows]
+        pairs += [
+            (name, repeat.block, repeat.repeats)
+            for repeat in self.repeats()
+            for name in self._cases[repeat.case]
+        ]
         return [
             (name, block)
-            for block in range(self.blocks)
-            for name in self.rows
-            if self._wanted(name, block)
+            for name, block, origin in pairs
+            if self._wanted(name, block) and self._in_block(name, origin)
         ]
 
     def seconds_left(self) -> float:
-        """From the median of each row's samples so far. Rows without any are taken at the binary's
-        own guess, corrected by how far its guesses were off for the others."""
+        """From the median of each row's samples so far. Rows without any are taken at what the
+        plan expected, corrected by how far that was off for the others."""
         known = {
             name: median(durations)
             for name, durations in self._durations.items()

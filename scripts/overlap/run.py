@@ -1,22 +1,24 @@
 """Takes the benchmark binaries through a profile and prints one table a workload."""
 
 import argparse
-import fcntl
 import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from overlap.announcement import announcement, remainder
 from overlap.building import BuildError, build
-from overlap.machine import ROOT
-from overlap.plan import Plan, Step
+from overlap.costs import Costs, record_files
+from overlap.machine import ROOT, shown
+from overlap.measuring import Measurement, alone, hold_to_cores, plan_of
+from overlap.placebo import with_placebos
+from overlap.profiles import Profile, read_profiles
 from overlap.records import RecordError, Records, RecordWriter, read_records
-from overlap.sampling import Row, UsageError, take_sample, utc_now
+from overlap.sampling import Row, UsageError, utc_now
 from overlap.suite import (
-    BLOCKS_OF_PROFILE,
     WORKLOADS,
     Suite,
     adopt_options,
@@ -26,7 +28,6 @@ from overlap.suite import (
 
 RESULTS = ROOT / "results" / "local"
 DEFAULTS = {"profile": "quick", "filter": "", "row_timeout": 60.0}
-SAMPLE_PROCESSES = 4  # A binary grants the row's limit to each: one measures, three are weighed.
 INTERRUPTED_STATUS = 130  # As shells report SIGINT.
 
 
@@ -40,9 +41,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "measured; 2 the run was asked wrongly; 130 interrupted.",
     )
     add = parser.add_argument
-    add("--profile", choices=BLOCKS_OF_PROFILE, help="smoke: 1 block; quick: 3 blocks (default)")
+    add("--profile", metavar="NAME", help="smoke, quick (default), standard or report")
+    add("--plan", action="store_true", help="print what would be measured, and for how long; stop")
     add("--blocks", type=_positive, metavar="N", help="number of blocks instead of the profile's")
     add("--filter", type=_pattern, metavar="REGEX", help="only rows whose name matches somewhere")
+    add("--workload", metavar="NAMES", help="only these workloads, e.g. sleeps,echo")
+    add("--case", metavar="NAMES", help="only these cases, e.g. 1k_empty,100x64")
+    add("--backend", metavar="NAMES", help="only these backends, e.g. floor,coroutine:uring")
+    add("--cores", type=_positive, metavar="N", help="hold everything to so many cores")
     add("--workloads", type=_path, metavar="FILE", help="another workload specification")
     add("--loop", metavar="NAMES", help="which event loops, as the binaries take it")
     add("--list", action="store_true", help="print the rows, and why some cannot run; measure none")
@@ -51,8 +57,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--from", type=Path, dest="source", metavar="FILE", help="print an existing record file")
     add("--format", choices=("table", "markdown"), default="table", help="how tables are printed")
     add("--row-timeout", type=_seconds, metavar="SECONDS", help="of one sample (default: 60)")
+    add("--no-repeats", action="store_true", help="do not run again what the machine disturbed")
     add("--seed", type=int, metavar="N", help="of the order within blocks; drawn if not given")
-    add("--build", type=Path, metavar="DIR", help="use this build as it is instead of building")
+    add("--build", type=_path, metavar="DIR", help="use this build as it is instead of building")
     return parser.parse_args(arguments)
 
 
@@ -78,8 +85,8 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _path(text: str) -> str:
-    return str(Path(text).resolve())
+def _path(text: str) -> Path:
+    return Path(text).resolve()
 
 
 def binary_arguments(options: argparse.Namespace) -> list[str]:
@@ -97,6 +104,8 @@ def open_suite(options: argparse.Namespace) -> Suite:
     if directory is None:
         targets = [f"bench_{workload}" for workload in WORKLOADS] + ["echo_load"]
         directory = build("release", targets, ROOT / "build" / "run.log", show=True)
+    if options.cores:
+        hold_to_cores(options.cores)
     return Suite.open(directory, binary_arguments(options))
 
 
@@ -105,85 +114,31 @@ def records_to_resume(options: argparse.Namespace) -> Records:
     if path is None:
         path = max(RESULTS.glob("*.jsonl"), default=None)  # Their names begin with the time.
     if path is None:
-        raise UsageError(f"nothing to resume: no record file in {_shown(RESULTS)}")
+        raise UsageError(f"nothing to resume: no record file in {shown(RESULTS)}")
     records = read_records(path)
     if records.cut_short:
-        print(f"{_shown(path)}: {records.cut_short} and is dropped", file=sys.stderr)
+        print(f"{shown(path)}: {records.cut_short} and is dropped", file=sys.stderr)
         records.cut_short = ""
     return records
 
 
-def new_records(options: argparse.Namespace, suite: Suite) -> tuple[Records, RecordWriter]:
-    head = make_head(options, suite)
-    path = options.output or RESULTS / f"{utc_now():%Y%m%dT%H%M%SZ}-{options.profile}.jsonl"
-    writer = RecordWriter.create(path, head)
-    return Records(path, head), writer
+def chosen_profile(options: argparse.Namespace) -> Profile:
+    """With --blocks in place of its own, where that is given."""
+    profiles = read_profiles()
+    profile = profiles.get(options.profile)
+    if profile is None:
+        raise UsageError(f"--profile {options.profile}: expected one of {', '.join(profiles)}")
+    return replace(profile, blocks=options.blocks or profile.blocks)
 
 
-class Run:
-    """A plan being carried out: each sample is recorded before the next one is taken."""
-
-    def __init__(
-        self, suite: Suite, records: Records, writer: RecordWriter, arguments: list[str]
-    ) -> None:
-        self._suite = suite
-        self._records = records
-        self._writer = writer
-        self._row_timeout_s = records.head["row_timeout_s"]
-        self._arguments = [*arguments, f"--row_timeout={self._row_timeout_s:g}"]
-
-    def measure(self, blocks: int) -> None:
-        from overlap.progress import Progress  # Needs rich, which --help must not.
-
-        head = self._records.head
-        plan = Plan([Row.from_record(row) for row in head["rows"]], blocks, head["seed"])
-        for record in self._records.samples:
-            plan.add(record)
-        progress = Progress(plan)
-        try:
-            for step in plan.steps():
-                progress.show(step)
-                plan.add(self._take(step, progress.redraw))
-                progress.sample_done()
-        finally:
-            progress.close()
-
-    def _take(self, step: Step, waiting: Callable[[], None]) -> dict[str, object]:
-        row = step.row
-        # Concurrency needs a traced run and memory several sizes: the first block pays for both.
-        leaner = [] if step.block == 0 else ["--trace=off", "--memory=off"]
-        sample = take_sample(
-            self._suite.binary(row.workload),
-            row.row,
-            [*self._arguments, *leaner],
-            # Well beyond what a binary grants the row, so that this end is for hung processes.
-            SAMPLE_PROCESSES * self._row_timeout_s + 1,
-            waiting,
-        )
-        contexts = self._records.head.setdefault("context", {})
-        if sample.context and row.workload not in contexts:
-            contexts[row.workload] = sample.context
-            context = {"workload": row.workload, "context": sample.context}
-            self._writer.append({"kind": "context", **context})
-        names = {name: getattr(row, name) for name in ("row", "workload", "case", "backend")}
-        place = {"block": step.block, "position": step.position, "attempt": step.attempt}
-        record = {"kind": "sample", **names, **place, **sample.to_record()}
-        self._writer.append(record)
-        self._records.samples.append(record)
-        return record
-
-
-@contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Two runs at once would measure each other."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise UsageError(f"another run is measuring with {_shown(directory)}") from None
-    finally:
-        os.close(descriptor)
+def planned_rows(
+    options: argparse.Namespace, profile: Profile, suite: Suite, costs: Costs
+) -> list[Row]:
+    """What is measured and what is left out, placebos among them, with what a sample costs."""
+    rows = costs.apply(with_placebos(profile.apply(suite.chosen_rows(options))))
+    if all(row.skip.startswith("left out") for row in rows):
+        raise UsageError(f"{rows[0].row}: {rows[0].skip}; --profile standard leaves nothing out")
+    return rows
 
 
 def print_records(records: Records, style: str) -> None:
@@ -212,22 +167,44 @@ def run(options: argparse.Namespace) -> int:
             setattr(options, name, value)
     suite = open_suite(options)
     if options.list:
-        print_list(suite.chosen_rows(options.filter))
+        print_list(suite.chosen_rows(options))
+        return 0
+    if resumed:
+        check_same_suite(resumed, suite)
+        return go_on(resumed, suite, options)
+    profile = chosen_profile(options)
+    costs = Costs(record_files())
+    head = make_head(options, profile, planned_rows(options, profile, suite, costs), suite)
+    plan = announcement(head, costs)
+    print(*plan, sep="\n", file=sys.stdout if options.plan else sys.stderr)
+    if options.plan:
+        return 0
+    path = options.output or RESULTS / f"{utc_now():%Y%m%dT%H%M%SZ}-{profile.name}.jsonl"
+    with alone(suite.directory):
+        return measure(Records(path, head), RecordWriter.create(path, head), suite, options)
+
+
+def go_on(records: Records, suite: Suite, options: argparse.Namespace) -> int:
+    left = remainder(plan_of(records, options.blocks or records.head["blocks"]))
+    print(left, file=sys.stdout if options.plan else sys.stderr)
+    if options.plan:
         return 0
     with alone(suite.directory):
-        if resumed:
-            check_same_suite(resumed, suite)
-            records, writer = resumed, RecordWriter.resume(resumed)
-        else:
-            records, writer = new_records(options, suite)
-        interrupted = False
-        try:
-            run_now = Run(suite, records, writer, binary_arguments(options))
-            run_now.measure(options.blocks or records.head["blocks"])
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            writer.close()
+        return measure(records, RecordWriter.resume(records), suite, options)
+
+
+def measure(
+    records: Records, writer: RecordWriter, suite: Suite, options: argparse.Namespace
+) -> int:
+    """Takes what samples are left and prints all that there are then."""
+    interrupted = False
+    try:
+        plan = plan_of(records, options.blocks or records.head["blocks"])
+        Measurement(suite, records, writer, binary_arguments(options)).carry_out(plan)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        writer.close()
     return conclude(records, options, interrupted)
 
 
@@ -236,7 +213,7 @@ def conclude(records: Records, options: argparse.Namespace, interrupted: bool) -
     from overlap.tables import samples_of_rows
 
     print_records(records, options.format)
-    print(f"records: {_shown(records.path)}", file=sys.stderr)
+    print(f"records: {shown(records.path)}", file=sys.stderr)
     if interrupted:
         output = f" --output {options.output}" if options.output else ""
         print(f"interrupted; resume with ./scripts/run --resume{output}", file=sys.stderr)
@@ -246,11 +223,6 @@ def conclude(records: Records, options: argparse.Namespace, interrupted: bool) -
     failures = ("crashed", "failed", "unreadable", "wrong")
     failed = any(row.error.startswith(failures) for row in rows)
     return 1 if failed or not any(row.by_block for row in rows) else 0
-
-
-def _shown(path: Path) -> Path:
-    path = path.resolve()
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _interrupt(*_: object) -> None:

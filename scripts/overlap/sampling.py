@@ -18,7 +18,7 @@ USAGE_STATUS = 2  # A binary's exit code for wrong options or a wrong specificat
 
 # How the words of a row's error begin when another try could only say the same again. `wrong` is
 # among them because a result that is right at the second try is wrong still.
-FINAL_ERRORS = ("limit", "timeout", "not available", "would take", "wrong", "skipped")
+FINAL_ERRORS = ("limit", "timeout", "not available", "would take", "left out", "wrong", "skipped")
 
 
 class UsageError(Exception):
@@ -28,7 +28,9 @@ class UsageError(Exception):
 @dataclass(frozen=True)
 class Row:
     """A row that a binary can measure, as its --list_rows tells. `skip` says why it cannot be
-    measured here; `expected_s` is a guess at how long a sample takes."""
+    measured here; `expected_s` is a guess at how long a sample takes. A placebo is a backend once
+    more under another name: `placebo_of` is the backend that it is in truth, else empty. A row that
+    is measured in fewer blocks than others has their number in `blocks`, and `because` says why."""
 
     row: str
     workload: str
@@ -38,13 +40,28 @@ class Row:
     unit: str
     expected_s: float
     skip: str
+    placebo_of: str = ""
+    blocks: int | None = None
+    because: str = ""
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> "Row":
-        return cls(**{name: record[name] for name in cls.__dataclass_fields__})
+        fields = cls.__dataclass_fields__
+        return cls(**{name: record[name] for name in fields if name in record})
 
     def to_record(self) -> dict[str, Any]:
-        return asdict(self)
+        optional = ("placebo_of", "blocks", "because")
+        return {name: v for name, v in asdict(self).items() if v or name not in optional}
+
+    @property
+    def case_name(self) -> str:
+        """With its workload's: two workloads may have cases of the same name."""
+        return f"{self.workload}/{self.case}"
+
+    @property
+    def measured_row(self) -> str:
+        """What the binary calls the row."""
+        return f"{self.case_name}/{self.placebo_of or self.backend}"
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from overlap.machine import ROOT, describe_machine, describe_suite, file_hash
+from overlap.machine import ROOT, describe_machine, describe_suite, file_hash, from_root
+from overlap.plan import REPEATED_SHARE
+from overlap.profiles import Profile
 from overlap.records import Records
 from overlap.sampling import Listing, Row, UsageError, list_rows, utc_now
 
 WORKLOADS = ("sleeps", "gather", "echo")
-BLOCKS_OF_PROFILE = {"smoke": 1, "quick": 3}
+FILTERS = ("workload", "case", "backend", "filter")
 
 
 @dataclass
@@ -32,18 +34,22 @@ class Suite:
     def binary(self, workload: str) -> Path:
         return self.directory / "bench" / f"bench_{workload}"
 
-    def chosen_rows(self, expression: str) -> list[Row]:
-        try:
-            wanted = re.compile(expression)
-        except re.error as error:
-            raise UsageError(
-                f"--filter {expression!r} is no regular expression: {error}"
-            ) from error
+    def chosen_rows(self, options: argparse.Namespace) -> list[Row]:
+        """Those that every given one of --filter, --workload, --case and --backend lets through."""
         rows = [row for listing in self.listings.values() for row in listing.rows]
-        chosen = [row for row in rows if wanted.search(row.row)]
-        if not chosen:
-            raise UsageError(f"--filter {expression!r} matches no row; --list prints all of them")
-        return chosen
+        for option in FILTERS:
+            wanted = getattr(options, option)
+            if not wanted:
+                continue
+            if option == "filter":
+                chosen = [row for row in rows if re.search(wanted, row.row)]
+            else:
+                names = wanted.split(",")
+                chosen = [row for row in rows if getattr(row, option) in names]
+            if not chosen:
+                raise UsageError(f"--{option} {wanted} matches no row; --list prints all of them")
+            rows = chosen
+        return rows
 
     def specification(self) -> dict[str, str]:
         paths = {listing.specification.resolve() for listing in self.listings.values()}
@@ -56,53 +62,76 @@ class Suite:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from error
-        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-        return {"path": str(shown), "sha256": file_hash(path), "text": text}
+        return {"path": str(from_root(path)), "sha256": file_hash(path), "text": text}
 
 
-def make_head(options: argparse.Namespace, suite: Suite) -> dict[str, Any]:
+def make_head(
+    options: argparse.Namespace, profile: Profile, rows: list[Row], suite: Suite
+) -> dict[str, Any]:
     """What the samples of a run have in common; results/README.md describes the fields."""
     return {
         "started": utc_now().isoformat(timespec="seconds"),
-        "profile": options.profile,
-        "blocks": options.blocks or BLOCKS_OF_PROFILE[options.profile],
+        "profile": profile.name,
+        "blocks": profile.blocks,
+        "repeated_share": 0.0 if options.no_repeats else REPEATED_SHARE,
+        "also": {"trace": profile.traced, "memory": profile.weighed, "syscalls": profile.counted},
         "seed": secrets.randbelow(2**32) if options.seed is None else options.seed,
         "order": "blocks; cases, and backends within a case, each in a Williams design",
-        "filter": options.filter,
-        "workloads": options.workloads,
-        "loop": options.loop,
-        "row_timeout_s": options.row_timeout,
+        **{name: recorded(getattr(options, option)) for option, name in CHOICES.items()},
         "machine": describe_machine(),
         "suite": describe_suite(),
         "binaries": {name: file_hash(suite.binary(name)) for name in suite.listings},
-        "context": {name: found.context for name, found in suite.listings.items() if found.context},
+        "context": {
+            name: portable(found.context) for name, found in suite.listings.items() if found.context
+        },
         "specification": suite.specification(),
-        "rows": [row.to_record() for row in suite.chosen_rows(options.filter)],
+        "rows": [row.to_record() for row in rows],
     }
 
 
 # Options that every sample of a run must share, by their names in the head record.
-SHARED_OPTIONS = {
-    "profile": "profile",
+CHOICES = {
     "filter": "filter",
+    "workload": "workload",
+    "case": "case",
+    "backend": "backend",
     "workloads": "workloads",
     "loop": "loop",
+    "cores": "cores",
     "row_timeout": "row_timeout_s",
-    "seed": "seed",
+    "build": "build",
 }
+SHARED_OPTIONS = {"profile": "profile", "seed": "seed", **CHOICES}
+# Files of the checkout are recorded by their paths from its root.
+PATH_OPTIONS = ("workloads", "build")
+CONTEXT_PATHS = ("specification", "executable")
+
+
+def recorded(value: Any) -> Any:
+    """An option as the head record keeps it."""
+    return str(from_root(value)) if isinstance(value, Path) else value
+
+
+def portable(context: dict[str, Any]) -> dict[str, Any]:
+    """What a binary says of itself, with its paths as records name files."""
+    paths = {name: recorded(Path(context[name])) for name in CONTEXT_PATHS if name in context}
+    return context | paths
 
 
 def adopt_options(options: argparse.Namespace, records: Records) -> None:
     """Options of a resumed run that were not given again are those of its head record; one that is
-    given must not differ. Raises UsageError if it does."""
+    given must not differ. Another build directory may, if its binaries are the same. Raises
+    UsageError."""
     for option, name in SHARED_OPTIONS.items():
-        given, then = getattr(options, option), records.head[name]
-        if given not in (None, then):
+        given, then = recorded(getattr(options, option)), records.head.get(name)
+        if given not in (None, then) and option != "build":
             raise UsageError(
                 f"cannot resume {records.path}: --{option.replace('_', '-')} was "
                 f"{then if then is not None else 'not given'}, now {given}"
             )
-        setattr(options, option, then)
+        if given is None:
+            adopted = ROOT / then if then is not None and option in PATH_OPTIONS else then
+            setattr(options, option, adopted)
 
 
 def check_same_suite(records: Records, suite: Suite) -> None:

@@ -154,20 +154,46 @@ def build_table(workload: str, rows: Sequence[RowSamples]) -> Table:
         of_case = [row for row in rows if row.row.case == case]
         floor = _floor(of_case)
         floors.setdefault(floor.row.backend if floor else "", []).append(case)
-        table.cases[case] = [
-            Line(row.row.backend, words=row.words)
-            if row.words
-            else Line(row.row.backend, [cell(row, floor) for _, cell in columns])
-            for row in of_case
-        ]
-        for row in of_case:
-            if row.error and not row.words:
-                table.notes.append(
-                    f"{row.row.row}: {len(row.by_block)} of {row.attempted} blocks measured, then "
-                    f"given up: {row.error}"
-                )
+        table.cases[case] = _lines(of_case, floor, columns)
+        table.notes += [note for row in of_case if (note := _note(row))]
     table.notes[:0] = _floor_notes(floors)
     return table
+
+
+def _lines(
+    of_case: Sequence[RowSamples], floor: RowSamples | None, columns: list[tuple[Column, Cell]]
+) -> list[Line]:
+    """One line a backend, or one for all of them when none was to be measured for one reason. A
+    placebo is no backend: it has no line, and a note instead."""
+    backends = [row for row in of_case if not row.row.placebo_of]
+    reasons = {row.row.skip for row in backends}
+    if len(backends) > 1 and len(reasons) == 1 and "" not in reasons:
+        return [Line("all backends", words=reasons.pop())]
+    return [
+        Line(row.row.backend, words=row.words)
+        if row.words
+        else Line(row.row.backend, [cell(row, floor) for _, cell in columns])
+        for row in backends
+    ]
+
+
+def _note(row: RowSamples) -> str:
+    """What a reader should know beside a row's numbers; empty if nothing."""
+    if row.words:
+        return ""
+    if row.error:
+        return (
+            f"{row.row.row}: {len(row.by_block)} of {row.attempted} blocks measured, then given "
+            f"up: {row.error}"
+        )
+    if row.row.placebo_of:
+        return (
+            f"{row.row.row}: {row.row.placebo_of} once more under another name, "
+            f"{seconds(row.middle('wall_s'))} ({_spread(row)})"
+        )
+    if row.row.blocks and row.row.because:
+        return f"{row.row.row}: in {row.row.blocks} blocks only: {row.row.because}"
+    return ""
 
 
 def _floor_notes(floors: dict[str, list[str]]) -> list[str]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from overlap.plan import Plan
@@ -93,3 +95,78 @@ def test_time_left_is_learned():
     # Samples take three times as long as the binary guessed.
     plan.add(record(first, duration_s=3 * first.row.expected_s))
     assert plan.seconds_left() == pytest.approx(36 - 3 * first.row.expected_s)
+
+
+def dirty_in(*places):
+    """Marks samples dirty by (row, block)."""
+
+    def mark(step):
+        return {"dirty": (step.row.row, step.block) in places}
+
+    return mark
+
+
+def carry_out_disturbed(plan, contamination_of, limit=1000):
+    taken = []
+    for step in plan.steps():
+        taken.append(step)
+        repeats = {} if step.repeats is None else {"repeats_block": step.repeats}
+        plan.add({**record(step), **repeats, "contamination": contamination_of(step)})
+        if len(taken) == limit:
+            break
+    return taken
+
+
+def test_the_dirty_part_of_a_block_is_run_again_at_the_end():
+    steps = carry_out_disturbed(Plan(ROWS, 6, seed=7), dirty_in(("gather/a/x", 2)))
+    again = steps[6 * 6 :]
+    assert sorted(step.row.row for step in again) == [f"gather/a/{b}" for b in ("floor", "x", "y")]
+    assert {(step.block, step.repeats) for step in again} == {(6, 2)}
+
+
+def test_no_more_than_a_fifth_is_run_again():
+    always = carry_out_disturbed(Plan(ROWS, 10, seed=7), lambda step: {"dirty": True})
+    assert len(always) == 12 * 6
+    assert {(step.block, step.repeats) for step in always[60:]} == {(10, 0), (11, 1)}
+    never = Plan(ROWS, 10, seed=7, repeated_share=0)
+    assert len(carry_out_disturbed(never, lambda step: {"dirty": True})) == 10 * 6
+
+
+@pytest.mark.parametrize("stop", range(30, 44))
+def test_repeats_go_on_where_a_run_was_interrupted(stop):
+    mark = dirty_in(("gather/a/x", 2), ("gather/b/y", 3), ("gather/b/x", 4))
+    whole = carry_out_disturbed(Plan(ROWS, 6, seed=7), mark)
+    first = carry_out_disturbed(Plan(ROWS, 6, seed=7), mark, limit=stop)
+    resumed = Plan(ROWS, 6, seed=7)
+    for step in first:
+        repeats = {} if step.repeats is None else {"repeats_block": step.repeats}
+        resumed.add({**record(step), **repeats, "contamination": mark(step)})
+    assert len(resumed.left()) == len(whole) - stop or stop < 36
+    assert first + carry_out_disturbed(resumed, mark) == whole
+
+
+def test_blocks_added_later_pass_over_the_numbers_of_repeats():
+    mark = dirty_in(("gather/a/x", 2))
+    first = carry_out_disturbed(Plan(ROWS, 6, seed=7), mark)
+    more = Plan(ROWS, 8, seed=7)
+    for step in first:
+        repeats = {} if step.repeats is None else {"repeats_block": step.repeats}
+        more.add({**record(step), **repeats, "contamination": mark(step)})
+    assert {step.block for step in carry_out_disturbed(more, mark)} == {7, 8}
+
+
+def test_a_row_of_fewer_blocks_is_in_the_first_ones_only():
+    rows = [*ROWS[:5], replace(ROWS[5], blocks=2)]
+    steps = carry_out_disturbed(
+        Plan(rows, 10, seed=7), dirty_in(("gather/b/x", 1), ("gather/b/x", 5))
+    )
+    of_row = [(step.block, step.repeats) for step in steps if step.row.row == "gather/b/y"]
+    assert of_row == [(0, None), (1, None), (10, 1)]
+    assert len(steps) == 10 * 5 + 2 + 3 + 2
+
+
+def test_cases_of_the_same_name_in_two_workloads_stay_apart():
+    rows = [row(f"{workload}/a/{b}") for workload in ("gather", "echo") for b in ("x", "y")]
+    mark = dirty_in(("gather/a/x", 0))
+    again = carry_out_disturbed(Plan(rows, 5, seed=7), mark)[20:]
+    assert {step.row.workload for step in again} == {"gather"}

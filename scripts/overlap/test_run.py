@@ -17,7 +17,7 @@ from overlap.test_sampling import is_running, wait_until
 
 ROWS = [f"{name}/ok/{backend}" for name in ("sleeps", "gather") for backend in ("floor", "x")]
 ROWS.append("echo/ok/floor:uring")
-QUICKLY = ["--blocks", "2", "--row-timeout", "5", "--seed", "1"]
+QUICKLY = ["--blocks", "2", "--row-timeout", "5", "--seed", "1", "--no-repeats"]
 
 
 class Runner:
@@ -72,19 +72,67 @@ def test_a_run_prints_a_table_a_workload_and_keeps_its_records(runner):
     assert {"started", "duration_s", "counters", "contamination"} <= set(first)
 
 
-def test_only_the_first_block_is_traced(runner):
+def test_only_the_first_blocks_are_traced(runner):
     run = runner(["gather/count/x"])
-    assert run(*QUICKLY, "--loop", "uring").returncode == 0
-    first, second = run.suite.options_of("gather/count/x")
+    assert run(*QUICKLY, "--blocks", "4", "--loop", "uring").returncode == 0
+    blocks = run.suite.options_of("gather/count/x")
     common = {"benchmark_format": "json", "row_timeout": "5", "loop": "uring"}
-    assert first == {"benchmark_filter": "^gather/count/x$", **common}
-    assert second == {**first, "trace": "off", "memory": "off"}
+    whole = {"benchmark_filter": "^gather/count/x$", **common}
+    traced = {**whole, "memory": "off"}
+    assert blocks == [whole, traced, traced, {**traced, "trace": "off"}]
+    also = [sample.get("also", []) for sample in run.samples()]
+    assert also == [["trace", "memory"], ["trace"], ["trace"], []]
 
 
-def test_smoke_is_one_block(runner):
+def test_smoke_is_three_blocks(runner):
     run = runner()
-    assert run("--profile", "smoke").returncode == 0
-    assert len(run.samples()) == len(ROWS)
+    assert run("--profile", "smoke", "--no-repeats").returncode == 0
+    assert len(run.samples()) == 3 * len(ROWS)
+
+
+def test_every_case_with_a_reference_has_a_placebo(runner):
+    run = runner([*ROWS, "gather/count/sequential", "gather/count/coroutine:poll"])
+    result = run(*QUICKLY)
+    assert result.returncode == 0, result.stderr
+    placebos = [sample for sample in run.samples() if sample["backend"] == "placebo"]
+    assert {sample["row"] for sample in placebos} == {"gather/count/placebo"}
+    assert {sample["placebo_of"] for sample in placebos} == {"coroutine:poll"}
+    assert len(run.suite.options_of("gather/count/coroutine:poll")) == 4
+    assert "coroutine:poll once more under another name" in result.stdout
+
+
+def test_a_run_says_first_what_it_will_do(runner):
+    rows = [*ROWS, ("gather/ok/process", "would take 500 s"), "gather/ok/sequential"]
+    rows.append("sleeps/three_1s/sequential")
+    run = runner(rows)
+    plan = run("--plan")
+    assert plan.returncode == 0 and not run.output.exists()
+    assert plan.stdout.startswith("quick: 12 blocks of 7 rows in 3 cases, ")
+    assert "gather/ok process: would take 500 s" in plan.stdout
+    assert "sleeps/three_1s sequential: left out of quick: a sample takes a second" in plan.stdout
+    assert "placebo: sequential" in plan.stdout
+    whole = run(*QUICKLY)
+    assert "quick: 2 blocks of 7 rows in 3 cases" in whole.stderr
+    assert "left out of quick" in whole.stdout
+    assert run("--plan", "--resume").stdout.startswith("0 samples to take")
+    assert "14 samples to take" in run("--plan", "--resume", "--blocks", "4").stdout
+
+
+def test_what_a_profile_leaves_out_must_be_asked_for(runner):
+    run = runner([*ROWS, "sleeps/three_1s/floor"])
+    refused = run(*QUICKLY, "--filter", "three_1s")
+    assert refused.returncode == 2 and "--profile standard" in refused.stderr
+    assert run(*QUICKLY, "--filter", "three_1s", "--profile", "standard", "--plan").returncode == 0
+
+
+def test_cores_hold_everything(runner):
+    run = runner()
+    few = len(os.sched_getaffinity(0))
+    assert run(*QUICKLY, "--cores", few + 1).returncode == 2
+    assert run(*QUICKLY, "--cores", "1").returncode == 0
+    head = read_records(run.output).head
+    assert head["cores"] == 1 and head["machine"]["cores"] == 1
+    assert run("--resume").returncode == 0
 
 
 def test_a_filter_chooses_rows(runner):
@@ -93,9 +141,17 @@ def test_a_filter_chooses_rows(runner):
     assert {sample["row"] for sample in run.samples()} == {"gather/ok/x"}
 
 
+def test_filters_by_workload_case_and_backend_go_together(runner):
+    run = runner([*ROWS, "gather/count/x"])
+    chosen = ("--workload", "gather,echo", "--case", "ok", "--backend", "x,floor:uring")
+    assert run(*QUICKLY, *chosen).returncode == 0
+    assert {sample["row"] for sample in run.samples()} == {"gather/ok/x", "echo/ok/floor:uring"}
+    assert run("--resume", "--backend", "floor").returncode == 2
+
+
 def test_rows_that_fail_leave_the_others_intact(runner):
     run = runner([*ROWS, "gather/limit/x", "gather/hang/x", "gather/broken/x", "gather/flaky/x"])
-    result = run("--blocks", "3", "--row-timeout", "0.2")
+    result = run("--blocks", "3", "--row-timeout", "0.2", "--no-repeats")
     assert result.returncode == 1
     by_row = {}
     for sample in run.samples():
@@ -126,7 +182,8 @@ def test_limits_are_no_failure_but_nothing_measured_is(runner):
         (["--build", "/nonexistent"], "bench_sleeps: No such file or directory"),
         (["--blocks", "0"], "0 is not a number from 1 on"),
         (["--row-timeout", "nan"], "nan is not a positive number of seconds"),
-        (["--profile", "eternal"], "invalid choice: 'eternal'"),
+        (["--profile", "eternal"], "expected one of smoke, quick, standard, report"),
+        (["--backend", "nobody"], "--backend nobody matches no row"),
         (["--from", "/nonexistent/run.jsonl"], "No such file or directory"),
         (["--resume"], "No such file or directory"),
     ],
@@ -311,7 +368,7 @@ def test_no_color_is_honoured(runner):
 
 def test_elsewhere_progress_is_a_plain_line(runner):
     result = runner()(*QUICKLY)
-    assert result.stderr.startswith("0/10 samples, about ") and "\x1b" not in result.stderr
+    assert re.search("^0/10 samples, about ", result.stderr, re.M) and "\x1b" not in result.stderr
 
 
 def test_the_head_record_comes_first_and_contexts_once(runner):

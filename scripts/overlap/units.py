@@ -65,7 +65,12 @@ def share(value: float) -> str:
     return f"{value * 100:.2g}%" if value < 0.01 else f"{value * 100:.0f}%"
 
 
-def time_left(value: float) -> str:
+def duration(value: float) -> str:
+    """A time to wait, as people say it."""
     if value < 90:
-        return f"about {max(1, round(value))} s left"
-    return f"about {round(value / 60)} min left"
+        return f"{max(1, round(value))} s"
+    return f"{round(value / 60)} min"
+
+
+def time_left(value: float) -> str:
+    return f"about {duration(value)} left"

@@ -1,0 +1,92 @@
+"""The plan of a run in words, before it starts: what is measured, what is not and why, how long."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from overlap.costs import Costs
+from overlap.plan import Plan
+from overlap.sampling import Row
+from overlap.units import duration
+
+# How much longer a sample takes that is also traced, and one that is weighed and counted, too.
+# Medians over the rows of bench/workloads.toml on 2 cores; only the time foreseen rests on them.
+TRACED_FACTOR, WEIGHED_FACTOR = 1.5, 3.0
+
+
+def _cases(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    cases: dict[str, list[Row]] = {}
+    for row in rows:
+        cases.setdefault(row.case_name, []).append(row)
+    return cases
+
+
+def _seconds(rows: Sequence[Row], blocks: int, also: dict[str, int]) -> float:
+    """What the rows take over all blocks."""
+    sum_s = 0.0
+    for row in rows:
+        own = min(blocks, row.blocks or blocks)
+        weighed = min(own, max(also.get("memory", 0), also.get("syscalls", 0)))
+        traced = max(min(own, also.get("trace", 0)), weighed)
+        extra = (traced - weighed) * (TRACED_FACTOR - 1) + weighed * (WEIGHED_FACTOR - 1)
+        sum_s += row.expected_s * (own + extra)
+    return sum_s
+
+
+def announcement(head: dict[str, Any], costs: Costs) -> Iterator[str]:
+    """The lines of the plan of a run with that head record, in which the rows' `expected_s` are
+    what a plain sample costs."""
+    rows = [Row.from_record(record) for record in head["rows"]]
+    blocks, also, repeated_share = head["blocks"], head["also"], head["repeated_share"]
+    measured = [row for row in rows if not row.skip]
+    whole_s = _seconds(measured, blocks, also)
+    again = f"{duration(repeated_share * whole_s)} more"
+    yield (
+        f"{head['profile']}: {blocks} blocks of {len(measured)} rows in {len(_cases(measured))} cases, "
+        f"{duration(whole_s)}"
+        + (f"; {again} at most to repeat what the machine disturbs" if repeated_share else "")
+    )
+    known = sum(costs.knows(row) for row in measured)
+    guessed = len(measured) - known
+    yield (
+        f"time foreseen from earlier samples of {known} rows"
+        + (f", guessed for {guessed}" if guessed else "")
+        + "; "
+        + ", ".join(f"{what} in {number} blocks" for what, number in also.items() if number)
+    )
+    yield from _case_lines(measured, blocks, also)
+    yield from _reasons("not measured", [row for row in rows if row.skip], lambda row: row.skip)
+    fewer = [row for row in measured if (row.blocks or blocks) < blocks]
+    yield from _reasons(
+        "fewer blocks", fewer, lambda row: f"{row.blocks} blocks: {row.because}", placebo=False
+    )
+
+
+def _case_lines(rows: Sequence[Row], blocks: int, also: dict[str, int]) -> Iterator[str]:
+    cases = _cases(rows)
+    width = max(map(len, cases), default=0)
+    for case, of_case in cases.items():
+        backends = [row for row in of_case if not row.placebo_of]
+        placebo = next((row.placebo_of for row in of_case if row.placebo_of), "")
+        block_s = sum(row.expected_s for row in of_case if row.blocks is None)
+        yield (
+            f"  {case:{width}}  {len(backends):3} backends, {block_s:5.1f} s a block, "
+            f"{duration(_seconds(of_case, blocks, also)):>7}"
+            + (f"; placebo: {placebo}" if placebo else "; no placebo")
+        )
+
+
+def _reasons(title, rows, words, placebo=True) -> Iterator[str]:
+    """One line for all rows of a case that have the same reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if placebo or not row.placebo_of:
+            groups.setdefault((row.case_name, words(row)), []).append(row.backend)
+    if groups:
+        yield f"{title}:"
+    for (case, reason), backends in groups.items():
+        yield f"  {case} {', '.join(backends)}: {reason}"
+
+
+def remainder(plan: Plan) -> str:
+    left = plan.left()
+    return f"{len(left)} samples to take, {duration(plan.seconds_left())}"

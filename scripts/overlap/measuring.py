@@ -1,0 +1,119 @@
+"""Carries out a plan: each sample is recorded before the next one is taken."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from overlap.machine import shown
+from overlap.plan import Plan, Step
+from overlap.records import Records, RecordWriter
+from overlap.sampling import Row, UsageError, take_sample
+from overlap.suite import Suite, portable
+
+SAMPLE_PROCESSES = 4  # A binary grants the row's limit to each: one measures, three are weighed.
+# What samples of the first blocks take beside time, and the option that spares the others it.
+SPARED = {"trace": "--trace=off", "memory": "--memory=off"}
+# Records of before this field: the first block paid for all.
+ALSO_BY_DEFAULT = {"trace": 1, "memory": 1}
+
+
+def plan_of(records: Records, blocks: int) -> Plan:
+    """What is left to do of a run."""
+    head = records.head
+    rows = [Row.from_record(row) for row in head["rows"]]
+    plan = Plan(rows, blocks, head["seed"], head.get("repeated_share", 0.0))
+    for record in records.samples:
+        plan.add(record)
+    return plan
+
+
+class Measurement:
+    def __init__(
+        self, suite: Suite, records: Records, writer: RecordWriter, arguments: Sequence[str]
+    ) -> None:
+        self._suite = suite
+        self._records = records
+        self._writer = writer
+        self._row_timeout_s = records.head["row_timeout_s"]
+        self._arguments = [*arguments, f"--row_timeout={self._row_timeout_s:g}"]
+        self._also: dict[str, int] = records.head.get("also", ALSO_BY_DEFAULT)
+
+    def carry_out(self, plan: Plan) -> None:
+        from overlap.progress import Progress  # Needs rich, which --help must not.
+
+        progress = Progress(plan)
+        try:
+            for step in plan.steps():
+                progress.show(step)
+                plan.add(self._take(step, progress.redraw))
+                progress.sample_done()
+        finally:
+            progress.close()
+
+    def _take(self, step: Step, waiting: Callable[[], None]) -> dict[str, Any]:
+        row = step.row
+        also = [what for what in SPARED if self._pays_for(what, step)]
+        sample = take_sample(
+            self._suite.binary(row.workload),
+            row.measured_row,
+            [*self._arguments, *(option for what, option in SPARED.items() if what not in also)],
+            # Well beyond what a binary grants the row, so that this end is for hung processes.
+            SAMPLE_PROCESSES * self._row_timeout_s + 1,
+            waiting,
+        )
+        self._keep_context(row.workload, sample.context)
+        record = {"kind": "sample", **_names(row), **_place(step)}
+        record |= {"also": also} if also else {}
+        record |= sample.to_record()
+        self._writer.append(record)
+        self._records.samples.append(record)
+        return record
+
+    def _pays_for(self, what: str, step: Step) -> bool:
+        """Concurrency needs a traced run and memory several sizes: the first blocks pay for both."""
+        return step.repeats is None and step.block < self._also.get(what, 0)
+
+    def _keep_context(self, workload: str, context: dict[str, Any]) -> None:
+        contexts = self._records.head.setdefault("context", {})
+        if context and workload not in contexts:
+            contexts[workload] = portable(context)
+            self._writer.append(
+                {"kind": "context", "workload": workload, "context": contexts[workload]}
+            )
+
+
+def _names(row: Row) -> dict[str, object]:
+    names: dict[str, object] = {
+        name: getattr(row, name) for name in ("row", "workload", "case", "backend")
+    }
+    return names | ({"placebo_of": row.placebo_of} if row.placebo_of else {})
+
+
+def _place(step: Step) -> dict[str, object]:
+    place = {"block": step.block, "position": step.position, "attempt": step.attempt}
+    return place | ({"repeats_block": step.repeats} if step.repeats is not None else {})
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Two runs at once would measure each other."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UsageError(f"another run is measuring with {shown(directory)}") from None
+    finally:
+        os.close(descriptor)
+
+
+def hold_to_cores(cores: int) -> None:
+    """Holds this process, and all that it starts from now on, to the first `cores` of the cores
+    that it may run on. Raises UsageError if there are fewer."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < cores:
+        raise UsageError(f"--cores {cores}: expected 1 to {len(allowed)}, the cores there are here")
+    os.sched_setaffinity(0, allowed[:cores])

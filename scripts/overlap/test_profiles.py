@@ -1,0 +1,74 @@
+import tomllib
+
+import pytest
+
+from overlap.machine import ROOT
+from overlap.profiles import read_profiles
+from overlap.sampling import Row, UsageError
+
+
+def row(name, skip=""):
+    workload, case, backend = name.split("/")
+    return Row(name, workload, case, backend, 1, "task", 1.0, skip)
+
+
+def test_the_numbers_of_blocks():
+    blocks = {name: profile.blocks for name, profile in read_profiles().items()}
+    assert blocks == {"smoke": 3, "quick": 12, "standard": 30, "report": 60}
+
+
+def test_only_quick_leaves_rows_out():
+    assert [name for name, profile in read_profiles().items() if profile.fewer] == ["quick"]
+
+
+def test_every_rule_names_cases_that_exist():
+    specification = tomllib.loads((ROOT / "bench" / "workloads.toml").read_text())
+    cases = [f"{workload}/{case}" for workload, of in specification.items() for case in of]
+    backends = ("sequential", "thread_pool", "thread_per_task", "process_per_task", "fiber:epoll")
+    rows = [f"{case}/{backend}" for case in cases for backend in backends]
+    for rule in read_profiles()["quick"].fewer:
+        assert any(rule.rows.search(name) for name in rows), rule.rows.pattern
+
+
+def test_rules_apply_to_rows_that_could_run():
+    quick = read_profiles()["quick"]
+    names = ("sleeps/1m_1s/floor", "sleeps/20_50ms/sequential", "sleeps/20_50ms/floor")
+    left_out, fewer, all_blocks = quick.apply(map(row, names))
+    assert left_out.skip.startswith("left out of quick: ") and left_out.blocks is None
+    assert fewer.blocks == 3 and fewer.because and not fewer.skip
+    assert all_blocks == row("sleeps/20_50ms/floor")
+    cannot = row("sleeps/1m_1s/floor", skip="limit: 3 tasks")
+    assert quick.apply([cannot]) == [cannot]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[a]\nblocks = 1", r"\[a\]: expected whole numbers"),
+        ("[a]\nblocks = true\ntraced = 1\nweighed = 1\ncounted = 1", "expected whole numbers"),
+        ("[a]\nblocks = 1\ntraced = 1\nweighed = 2\ncounted = 1", "weighed <= traced <= blocks"),
+        ("[a]\nblocks = 0\ntraced = 0\nweighed = 0\ncounted = 0", "blocks from 1 on"),
+        ("a = 1", r"\[a\]: expected whole numbers"),
+        ("[a", "Expected ']'"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_line(tmp_path, text, words):
+    path = tmp_path / "profiles.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=words):
+        read_profiles(path)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ('rows = "("\nblocks = 1\nbecause = "b"', "rows = '\\('"),
+        ('rows = "a"\nblocks = 1', "expected rows, blocks and because"),
+        ('rows = "a"\nblocks = "1"\nbecause = "b"', "expected rows, blocks and because"),
+    ],
+)
+def test_a_wrong_rule_is_one_clear_line(tmp_path, rule, words):
+    path = tmp_path / "profiles.toml"
+    path.write_text(f"[a]\nblocks = 1\ntraced = 1\nweighed = 1\ncounted = 1\n[[a.fewer]]\n{rule}\n")
+    with pytest.raises(UsageError, match=words):
+        read_profiles(path)
