@@ -51,14 +51,13 @@ def announcement(head: dict[str, Any], costs: Costs) -> Iterator[str]:
         f"time foreseen from earlier samples of {known} rows"
         + (f", guessed for {guessed}" if guessed else "")
         + "; "
-        + ", ".join(f"{what} in {number} blocks" for what, number in also.items() if number)
+        + "blocks with "
+        + ", ".join(f"{what}: {number}" for what, number in also.items() if number)
     )
     yield from _case_lines(measured, blocks, also)
-    yield from _reasons("not measured", [row for row in rows if row.skip], lambda row: row.skip)
+    yield from _reasons("not measured", [row for row in rows if row.skip], _cases(rows))
     fewer = [row for row in measured if (row.blocks or blocks) < blocks]
-    yield from _reasons(
-        "fewer blocks", fewer, lambda row: f"{row.blocks} blocks: {row.because}", placebo=False
-    )
+    yield from _reasons("in fewer blocks", fewer, _cases(rows))
 
 
 def _case_lines(rows: Sequence[Row], blocks: int, also: dict[str, int]) -> Iterator[str]:
@@ -75,16 +74,19 @@ def _case_lines(rows: Sequence[Row], blocks: int, also: dict[str, int]) -> Itera
         )
 
 
-def _reasons(title, rows, words, placebo=True) -> Iterator[str]:
-    """One line for all rows of a case that have the same reason."""
+def _reasons(title: str, rows: Sequence[Row], of_cases: dict[str, list[Row]]) -> Iterator[str]:
+    """One line for all rows of a case that have the same reason. Placebos share their backend's."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        if placebo or not row.placebo_of:
-            groups.setdefault((row.case_name, words(row)), []).append(row.backend)
+        if not row.placebo_of:
+            words = row.skip or f"{row.blocks} blocks: {row.because}"
+            groups.setdefault((row.case_name, words), []).append(row.backend)
     if groups:
         yield f"{title}:"
-    for (case, reason), backends in groups.items():
-        yield f"  {case} {', '.join(backends)}: {reason}"
+    for (case, words), backends in groups.items():
+        every = {row.backend for row in of_cases[case] if not row.placebo_of} == set(backends)
+        names = "all backends" if every and len(backends) > 1 else ", ".join(backends)
+        yield f"  {case} {names}: {words}"
 
 
 def remainder(plan: Plan) -> str:
