@@ -1,4 +1,4 @@
-// The built-in backends: what each is called, whether it can run here, and how to get its runtime.
+// Backends: what each is called, whether it can run here, and how to get its runtime.
 #pragma once
 
 #include <overlap/core/event_loop.hpp>
@@ -15,7 +15,7 @@
 #include <overlap/thread_pool/thread_pool.hpp>
 
 #include <string>
-#include <string_view>
+#include <vector>
 
 namespace overlap::bench {
 
@@ -25,55 +25,81 @@ enum class overflow {
     fails,   ///< There is a task for each or none at all.
 };
 
+/// What can be said of a backend before its runtime is made.
+struct backend_summary {
+    std::string name;
+    std::string loop;  ///< Empty: it needs none.
+    availability here;
+};
+
 /// Coroutines or fibers on a loop of type `Loop`.
 template <template <class> class Runtime, event_loop Loop>
 struct loop_backend {
     static constexpr overflow beyond_limit = overflow::fails;
     static constexpr bool uses_processes = false;
-    static constexpr std::string_view loop = Loop::name();
 
-    static std::string name() { return Runtime<Loop>::name(); }
-    static availability available() { return Loop::available(); }
+    [[nodiscard]] backend_summary summary() const {
+        return {Runtime<Loop>::name(), std::string(Loop::name()), Loop::available()};
+    }
 
     template <class Use>
-    static auto with_runtime(Use use) {
-        Loop loop_here;
-        Runtime<Loop> runtime(loop_here);
+    auto with_runtime(Use use) const {
+        Loop loop;
+        Runtime<Loop> runtime(loop);
         return use(runtime);
     }
 };
 
 /// A runtime that needs no loop.
-template <class Runtime, overflow Overflow, bool Processes = false>
+template <class Runtime, overflow Overflow = overflow::queues, bool Processes = false>
 struct plain_backend {
     static constexpr overflow beyond_limit = Overflow;
     static constexpr bool uses_processes = Processes;
-    static constexpr std::string_view loop = "";
 
-    static std::string name() { return Runtime::name(); }
-    static availability available() { return {}; }
+    [[nodiscard]] backend_summary summary() const { return {Runtime::name(), "", {}}; }
 
     template <class Use>
-    static auto with_runtime(Use use) {
+    auto with_runtime(Use use) const {
         Runtime runtime;
         return use(runtime);
     }
 };
 
-/// Calls visit.operator()<Backend>() for each, in the order of the tables.
-template <class Visit>
-void for_each_backend(Visit visit) {
-    visit.template operator()<plain_backend<sequential, overflow::queues>>();
-    visit.template operator()<loop_backend<coroutine, uring_loop>>();
-    visit.template operator()<loop_backend<coroutine, epoll_loop>>();
-    visit.template operator()<loop_backend<coroutine, poll_loop>>();
-    visit.template operator()<loop_backend<fiber, uring_loop>>();
-    visit.template operator()<loop_backend<fiber, epoll_loop>>();
-    visit.template operator()<loop_backend<fiber, poll_loop>>();
-    visit.template operator()<plain_backend<thread_pool, overflow::queues>>();
-    visit.template operator()<plain_backend<thread_per_task, overflow::fails>>();
-    visit.template operator()<plain_backend<process_pool, overflow::queues, true>>();
-    visit.template operator()<plain_backend<process_per_task, overflow::fails, true>>();
+/// Backends by type, in the order of the tables.
+template <class... Backends>
+struct backend_list {
+    /// Calls visit(backend) for each.
+    template <class Visit>
+    static void for_each([[maybe_unused]] Visit visit) {
+        (visit(Backends{}), ...);
+    }
+};
+
+using built_in_backends =
+    backend_list<plain_backend<sequential>, loop_backend<coroutine, uring_loop>,
+                 loop_backend<coroutine, epoll_loop>, loop_backend<coroutine, poll_loop>,
+                 loop_backend<fiber, uring_loop>, loop_backend<fiber, epoll_loop>,
+                 loop_backend<fiber, poll_loop>, plain_backend<thread_pool>,
+                 plain_backend<thread_per_task, overflow::fails>,
+                 plain_backend<process_pool, overflow::queues, true>,
+                 plain_backend<process_per_task, overflow::fails, true>>;
+
+using no_backends = backend_list<>;
+
+/// Coroutines and fibers on a loop of one's own.
+template <event_loop Loop>
+using with_loop = backend_list<loop_backend<coroutine, Loop>, loop_backend<fiber, Loop>>;
+
+/// A runtime of one's own. With more tasks than its task_limit() it is taken to queue them.
+template <runtime Runtime>
+using with_runtime = backend_list<plain_backend<Runtime>>;
+
+/// The summaries of a list's backends.
+template <class List>
+std::vector<backend_summary> summaries() {
+    std::vector<backend_summary> all;
+    List::for_each([&](const auto& backend) { all.push_back(backend.summary()); });
+    return all;
 }
 
 /// Runs `stackless` (a coroutine function) or its direct twin of the same name to its result.

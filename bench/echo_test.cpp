@@ -63,7 +63,7 @@ protected:
         const std::uint16_t port = port_of(listener);
         std::jthread beside([&] { clients(port); });
         no_log log;
-        return Backend::with_runtime([&](auto& runtime) {
+        return Backend{}.with_runtime([&](auto& runtime) {
             return run_root(runtime, [&] { return serve_all(runtime, spec, descriptor, log); });
         });
     }
@@ -73,13 +73,12 @@ protected:
 using backends =
     testing::Types<loop_backend<coroutine, epoll_loop>, loop_backend<coroutine, poll_loop>,
                    loop_backend<coroutine, uring_loop>, loop_backend<fiber, epoll_loop>,
-                   plain_backend<sequential, overflow::queues>,
-                   plain_backend<thread_per_task, overflow::fails>>;
+                   plain_backend<sequential>, plain_backend<thread_per_task, overflow::fails>>;
 
 struct backend_names {
     template <class Backend>
     static std::string GetName(int) {
-        std::string name = Backend::name();
+        std::string name = Backend{}.summary().name;
         for (char& c : name) {
             if (c == ':') c = '_';
         }
@@ -89,7 +88,8 @@ struct backend_names {
 TYPED_TEST_SUITE(EchoServer, backends, backend_names);
 
 TYPED_TEST(EchoServer, SendsBackWhateverComes) {
-    if (!TypeParam::available()) GTEST_SKIP() << TypeParam::available().reason;
+    const availability here = TypeParam{}.summary().here;
+    if (!here) GTEST_SKIP() << here.reason;
     const std::string garbage("\0\xff GET / HTTP/1.1\r\n\r\n\x01", 23);
     const auto echoed = this->serve(1, [&](std::uint16_t port) {
         client one(port);
@@ -101,7 +101,8 @@ TYPED_TEST(EchoServer, SendsBackWhateverComes) {
 }
 
 TYPED_TEST(EchoServer, AClientThatHangsUpIsServedUntilThen) {
-    if (!TypeParam::available()) GTEST_SKIP() << TypeParam::available().reason;
+    const availability here = TypeParam{}.summary().here;
+    if (!here) GTEST_SKIP() << here.reason;
     const auto echoed = this->serve(2, [&](std::uint16_t port) {
         {
             client silent(port);  // Connects and leaves.
@@ -114,7 +115,8 @@ TYPED_TEST(EchoServer, AClientThatHangsUpIsServedUntilThen) {
 }
 
 TYPED_TEST(EchoServer, AResetFailsItsTaskAfterAllOthersWereServed) {
-    if (!TypeParam::available()) GTEST_SKIP() << TypeParam::available().reason;
+    const availability here = TypeParam{}.summary().here;
+    if (!here) GTEST_SKIP() << here.reason;
     std::string last;
     try {
         this->serve(2, [&](std::uint16_t port) {
@@ -134,7 +136,8 @@ TYPED_TEST(EchoServer, AResetFailsItsTaskAfterAllOthersWereServed) {
 }
 
 TYPED_TEST(EchoServer, DescriptorsThatRunOutFailTheTasksWithoutOne) {
-    if (!TypeParam::available()) GTEST_SKIP() << TypeParam::available().reason;
+    const availability here = TypeParam{}.summary().here;
+    if (!here) GTEST_SKIP() << here.reason;
     constexpr std::size_t enough_for = 2;
     echo_case spec;
     spec.connections = 4;
@@ -150,7 +153,7 @@ TYPED_TEST(EchoServer, DescriptorsThatRunOutFailTheTasksWithoutOne) {
     ::getrlimit(RLIMIT_NOFILE, &before);
     no_log log;
     try {
-        TypeParam::with_runtime([&](auto& runtime) {
+        TypeParam{}.with_runtime([&](auto& runtime) {
             rlimit few = before;
             few.rlim_cur =
                 static_cast<rlim_t>(unique_descriptor(::dup(descriptor)).get()) + enough_for;
@@ -158,7 +161,7 @@ TYPED_TEST(EchoServer, DescriptorsThatRunOutFailTheTasksWithoutOne) {
             return run_root(runtime, [&] { return serve_all(runtime, spec, descriptor, log); });
         });
         // Where a task may have ended before the next accepts, two descriptors can do for all.
-        EXPECT_THAT(TypeParam::name(), testing::AnyOf("sequential", "thread_per_task"));
+        EXPECT_THAT(TypeParam{}.summary().name, testing::AnyOf("sequential", "thread_per_task"));
     } catch (const std::system_error& error) {
         EXPECT_EQ(error.code().value(), EMFILE) << error.what();
     }

@@ -12,14 +12,20 @@
 //   begin(line, spec)              called before each run
 //   root(runtime, spec, log)       the root task in the runtime's colour
 //   check(spec, results, wall_s)   the workload's own counters; throws wrong_result
+// and the class itself
+//   cases(specification)           its cases in a workload file
+//   add_rows(spec, options, rows)  the rows of a case on floors, built-in backends and plugged-in
+//                                  loops; compiled once, where the workload is
 #pragma once
 
 #include "bench/backends.hpp"
 #include "bench/child.hpp"
 #include "bench/flight_log.hpp"
 #include "bench/options.hpp"
+#include "bench/plugged_loop.hpp"
 #include "bench/row.hpp"
 #include "bench/session.hpp"
+#include "bench/suite.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -101,11 +107,12 @@ private:
 
 /// What a row's process does when the row is on a runtime.
 template <class Workload, class Backend>
-std::function<void(session&)> body_of(const typename Workload::case_type& spec) {
-    return [spec](session& line) {
+std::function<void(session&)> body_of(const typename Workload::case_type& spec,
+                                      const Backend& backend) {
+    return [spec, backend](session& line) {
         hold_to_cores(spec.cores);
         measured_case<Workload> measured(line, spec);
-        Backend::with_runtime([&](auto& runtime) {
+        backend.with_runtime([&](auto& runtime) {
             measured.measure([&] { return usage_with(runtime); },
                              [&](auto& work, const auto& which, auto& log) {
                                  return run_root(runtime,
@@ -136,11 +143,11 @@ std::function<void(session&)> floor_body_of(const typename Workload::case_type& 
 /// How many tasks a backend has in flight at once at most, found out in a process of its own since
 /// it takes making the runtime. Throws std::runtime_error with the reason when it cannot be made.
 template <class Backend>
-std::size_t probe_task_limit(std::size_t cores) {
+std::size_t probe_task_limit(const Backend& backend, std::size_t cores) {
     child probe(purpose::weigh, 4, [&](session& line) {
         hold_to_cores(cores);
         const std::size_t limit =
-            Backend::with_runtime([](auto& runtime) { return runtime.task_limit(); });
+            backend.with_runtime([](auto& runtime) { return runtime.task_limit(); });
         line.report("limit", {{"tasks", static_cast<double>(limit)}});
     });
     const auto message = probe.receive(clock::now() + std::chrono::seconds(10));
@@ -161,6 +168,7 @@ row plain_row(const typename Workload::case_type& spec, const std::string& backe
     made.work_items = Workload::work_items(spec);
     made.unit = Workload::unit;
     made.iterations = spec.iterations;
+    if constexpr (requires { spec.bytes; }) made.message_bytes = spec.bytes;
     return made;
 }
 
@@ -169,17 +177,18 @@ inline constexpr std::size_t least_tasks_to_weigh = 1000;
 
 /// Decides, before anything runs, whether the row can.
 template <class Workload, class Backend>
-row backend_row(const typename Workload::case_type& spec, const options& chosen) {
-    row made = plain_row<Workload>(spec, Backend::name());
-    made.body = body_of<Workload, Backend>(spec);
+row backend_row(const typename Workload::case_type& spec, const Backend& backend,
+                const backend_summary& summary, const options& chosen) {
+    row made = plain_row<Workload>(spec, summary.name);
+    made.body = body_of<Workload>(spec, backend);
     made.uses_processes = Backend::uses_processes;
-    if (const availability here = Backend::available(); !here) {
-        made.skip = "not available: " + here.reason;
+    if (!summary.here) {
+        made.skip = "not available: " + summary.here.reason;
         return made;
     }
     std::size_t limit = 0;
     try {
-        limit = probe_task_limit<Backend>(spec.cores);
+        limit = probe_task_limit(backend, spec.cores);
     } catch (const std::runtime_error& error) {
         made.skip = error.what();
         return made;
@@ -196,16 +205,42 @@ row backend_row(const typename Workload::case_type& spec, const options& chosen)
     return made;
 }
 
-/// The rows of one case on every backend that was chosen.
+/// The row of one case on one backend, if it was chosen.
+template <class Workload, class Backend>
+void add_backend_row(const typename Workload::case_type& spec, const Backend& backend,
+                     const options& chosen, std::vector<row>& into) {
+    const backend_summary summary = backend.summary();
+    if (!chosen.wants(summary.loop, summary.name)) return;
+    if (!chosen.wants_row(plain_row<Workload>(spec, summary.name).name)) return;
+    into.push_back(backend_row<Workload>(spec, backend, summary, chosen));
+}
+
+/// The rows of one case on the built-in backends and on plugged-in loops.
 template <class Workload>
 void add_backend_rows(const typename Workload::case_type& spec, const options& chosen,
                       std::vector<row>& into) {
-    for_each_backend([&]<class Backend>() {
-        if (!chosen.wants(Backend::loop, Backend::name())) return;
-        const row named = plain_row<Workload>(spec, Backend::name());
-        if (!chosen.wants_row(named.name)) return;
-        into.push_back(backend_row<Workload, Backend>(spec, chosen));
-    });
+    const auto add = [&](const auto& backend) {
+        add_backend_row<Workload>(spec, backend, chosen, into);
+    };
+    built_in_backends::for_each(add);
+    for (const plugged_loop& loop : chosen.plugged_loops) for_each_backend_on(loop, add);
+}
+
+/// The main program of a workload's binary: the rows that Workload::add_rows makes of each case,
+/// and those of `Extra`, a backend_list. Returns the exit status.
+template <class Workload, class Extra>
+int run_workload(int argc, char** argv) {
+    const row_maker make_rows = [](const specification& spec, const options& chosen) {
+        std::vector<row> rows;
+        for (const auto& each : Workload::cases(spec)) {
+            Workload::add_rows(each, chosen, rows);
+            Extra::for_each([&](const auto& backend) {
+                add_backend_row<Workload>(each, backend, chosen, rows);
+            });
+        }
+        return rows;
+    };
+    return run_suite(argc, argv, Workload::case_type::workload, summaries<Extra>(), make_rows);
 }
 
 }  // namespace overlap::bench

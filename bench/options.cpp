@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <regex>
+#include <utility>
 
 namespace overlap::bench {
 
@@ -39,37 +41,59 @@ std::filesystem::path own_directory() {
     return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-std::string known_backends() {
-    std::string known = "floor (in echo floor:uring and floor:epoll)";
-    for_each_backend([&]<class Backend>() {
-        known += ", " + Backend::name();
-        const availability here = Backend::available();
-        if (!here) known += " (not available: " + here.reason + ")";
-    });
+/// All backends but the floors.
+std::vector<backend_summary> known_backends(const options& chosen,
+                                            const std::vector<backend_summary>& extra) {
+    std::vector<backend_summary> known = summaries<built_in_backends>();
+    known.insert(known.end(), extra.begin(), extra.end());
+    for (const plugged_loop& loop : chosen.plugged_loops) {
+        for_each_backend_on(loop, [&](const auto& backend) { known.push_back(backend.summary()); });
+    }
     return known;
 }
 
-/// Complains about names that no backend answers to.
-void check_names(const options& chosen) {
-    const auto check = [](const std::string& name, const char* what, auto matches) {
-        bool known = false;
-        for_each_backend(
-            [&]<class Backend>() { known = known || matches.template operator()<Backend>(name); });
-        if (!known) {
-            throw usage_error(std::string("unknown ") + what + " '" + name +
-                              "'; known backends: " + known_backends());
-        }
-    };
-    for (const auto& name : chosen.loops) {
-        check(name, "loop", []<class Backend>(const std::string& loop) {
-            return !Backend::loop.empty() && Backend::loop == loop;
-        });
+std::string in_words(const std::vector<backend_summary>& known) {
+    std::string words = "floor (in echo floor:uring and floor:epoll)";
+    for (const backend_summary& each : known) {
+        words += ", " + each.name;
+        if (!each.here) words += " (not available: " + each.here.reason + ")";
     }
+    return words;
+}
+
+/// Complains about a name that two backends have, and names that no backend answers to.
+void check_names(const options& chosen, const std::vector<backend_summary>& known) {
+    for (auto each = known.begin(); each != known.end(); ++each) {
+        const auto same = [&](const auto& other) { return other.name == each->name; };
+        if (std::any_of(std::next(each), known.end(), same)) {
+            throw usage_error("two backends are called " + each->name +
+                              "; a plugged-in loop needs a name of its own");
+        }
+    }
+    const auto check = [&](const std::string& name, const char* what, auto member) {
+        const auto answers = [&](const auto& each) { return each.*member == name; };
+        if (std::any_of(known.begin(), known.end(), answers)) return;
+        throw usage_error(std::string("unknown ") + what + " '" + name +
+                          "'; known backends: " + in_words(known));
+    };
+    for (const auto& name : chosen.loops) check(name, "loop", &backend_summary::loop);
     for (const auto& name : chosen.backends) {
         if (name == "floor" || name == "floor:uring" || name == "floor:epoll") continue;
-        check(name, "backend",
-              []<class Backend>(const std::string& backend) { return Backend::name() == backend; });
+        check(name, "backend", &backend_summary::name);
     }
+}
+
+/// Names with a slash in them are files.
+void take_plugged_loops(options& into) {
+    std::vector<std::string> names;
+    for (const auto& loop : into.loops) {
+        if (loop.find('/') == std::string::npos) {
+            names.push_back(loop);
+        } else {
+            into.plugged_loops.push_back(probe_plugged_loop(loop));
+        }
+    }
+    into.loops = std::move(names);
 }
 
 /// Google Benchmark would match its filter against names with suffixes ("/iterations:1"), and list
@@ -104,7 +128,10 @@ bool options::wants(std::string_view loop, std::string_view backend) const {
     const auto has = [](const std::vector<std::string>& names, std::string_view name) {
         return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
     };
-    return has(backends, backend) && (loop.empty() || has(loops, loop));
+    const bool plugged_in =
+        std::any_of(plugged_loops.begin(), plugged_loops.end(),
+                    [&](const plugged_loop& each) { return each.name == loop; });
+    return has(backends, backend) && (loop.empty() || plugged_in || has(loops, loop));
 }
 
 bool options::wants_row(const std::string& name) const {
@@ -113,7 +140,8 @@ bool options::wants_row(const std::string& name) const {
     return filter.empty() || std::regex_search(name, pattern) != negated;
 }
 
-options take_options(std::vector<std::string>& arguments) {
+options take_options(std::vector<std::string>& arguments,
+                     const std::vector<backend_summary>& extra) {
     options into;
     take_filter(arguments, into);
     into.specification = OVERLAP_WORKLOADS;
@@ -123,7 +151,11 @@ options take_options(std::vector<std::string>& arguments) {
     parser.set_help_flag("--help,-h", "Print this and leave");
     parser.add_option("--workloads", into.specification, "The workload file (TOML)")
         ->capture_default_str();
-    parser.add_option("--loop", into.loops, "Only these loops, e.g. uring,epoll")->delimiter(',');
+    parser
+        .add_option("--loop", into.loops,
+                    "Only these loops, e.g. uring,epoll; with a slash in it, as in ./libmy.so: "
+                    "also the loop in that plug-in (overlap/loop.h)")
+        ->delimiter(',');
     parser
         .add_option("--backend", into.backends, "Only these backends, e.g. floor,coroutine:uring")
         ->delimiter(',');
@@ -152,7 +184,8 @@ options take_options(std::vector<std::string>& arguments) {
         throw usage_error(error.what());
     }
     arguments = parser.remaining();
-    check_names(into);
+    take_plugged_loops(into);
+    check_names(into, known_backends(into, extra));
     return into;
 }
 

@@ -1,6 +1,7 @@
 // The options of the benchmark binaries, beside Google Benchmark's own.
 #pragma once
 
+#include "bench/plugged_loop.hpp"
 #include "bench/row.hpp"
 
 #include <string>
@@ -10,8 +11,9 @@
 namespace overlap::bench {
 
 struct options {
-    std::string specification;          ///< Path of the workload file.
-    std::vector<std::string> loops;     ///< Only these; empty: all.
+    std::string specification;       ///< Path of the workload file.
+    std::vector<std::string> loops;  ///< Only these, and those plugged in; empty: all.
+    std::vector<plugged_loop> plugged_loops;
     std::vector<std::string> backends;  ///< Only these; empty: all.
     std::string filter;  ///< A regular expression on row names; a leading '-' negates.
     bool list_rows = false;
@@ -23,14 +25,16 @@ struct options {
     [[nodiscard]] bool wants_row(const std::string& name) const;
 };
 
-/// Takes out of `arguments` what is ours, and leaves Google Benchmark's. Prints help and leaves the
-/// program with 0 when asked to. Throws usage_error.
-options take_options(std::vector<std::string>& arguments);
-
 /// A command line that cannot be followed; what() is one line.
 class usage_error : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
+
+/// Takes out of `arguments` what is ours, and leaves Google Benchmark's. `extra` are backends
+/// beside the built-in ones. Prints help and leaves the program with 0 when asked to. Throws
+/// usage_error.
+options take_options(std::vector<std::string>& arguments,
+                     const std::vector<backend_summary>& extra);
 
 }  // namespace overlap::bench

@@ -103,6 +103,20 @@ void run_row(benchmark::State& state, const row& what, const measuring_options& 
     for (const auto& [name, value] : found.figures) state.counters[name] = value;
 }
 
+void run_step(benchmark::State& state, const step_row& what, const measuring_options& measuring) {
+    if (!what.skip.empty()) {
+        state.SkipWithError(what.skip.c_str());
+        return;
+    }
+    try {
+        const double step_s = what.measure(measuring);
+        for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(step_s);
+        state.SetItemsProcessed(1);
+    } catch (const std::exception& error) {
+        state.SkipWithError(error.what());
+    }
+}
+
 /// Gives Google Benchmark its arguments; what neither it nor we know is an error.
 void initialize(const char* program, const std::vector<std::string>& arguments) {
     std::vector<char*> words{const_cast<char*>(program)};
@@ -151,10 +165,11 @@ int with_usage_errors(const char* program, Body body) {
 
 }  // namespace
 
-int run_suite(int argc, char** argv, const char* workload, const row_maker& make_rows) {
+int run_suite(int argc, char** argv, const char* workload,
+              const std::vector<backend_summary>& extra, const row_maker& make_rows) {
     return with_usage_errors(argv[0], [&] {
         std::vector<std::string> arguments(argv + 1, argv + argc);
-        const options chosen = take_options(arguments);
+        const options chosen = take_options(arguments, extra);
         const specification spec = read_specification(chosen.specification);
         std::vector<row> rows = make_rows(spec, chosen);
         std::erase_if(rows, [&](const row& each) { return !chosen.wants_row(each.name); });
@@ -184,31 +199,28 @@ int run_suite(int argc, char** argv, const char* workload, const row_maker& make
     });
 }
 
-int run_primitives(int argc, char** argv, const std::vector<primitive>& primitives) {
+int run_steps(int argc, char** argv, const std::vector<backend_summary>& extra,
+              const std::function<std::vector<step_row>(const options&)>& make_rows) {
     return with_usage_errors(argv[0], [&] {
         std::vector<std::string> arguments(argv + 1, argv + argc);
-        const options chosen = take_options(arguments);
+        const options chosen = take_options(arguments, extra);
         if (chosen.list_rows) throw usage_error("--list_rows: primitives have no such list");
         initialize(argv[0], arguments);
-        bool any = false;
-        for (const primitive& each : primitives) {
-            const std::string subject = each.name.substr(each.name.rfind('/') + 1);
-            if (!chosen.wants(each.loop, subject) || !chosen.wants_row(each.name)) continue;
-            any = true;
-            if (chosen.list_tests) {
-                std::cout << each.name << '\n';
-                continue;
-            }
-            benchmark::RegisterBenchmark(each.name.c_str(), [&](benchmark::State& state) {
-                if (!each.skip.empty()) {
-                    state.SkipWithError(("not available: " + each.skip).c_str());
-                    return;
-                }
-                each.body(state);
-            })->UseRealTime();
+        std::vector<step_row> rows = make_rows(chosen);
+        std::erase_if(rows, [&](const step_row& each) { return !chosen.wants_row(each.name); });
+        if (rows.empty()) throw usage_error("no row matches; --benchmark_list_tests lists all");
+        if (chosen.list_tests) {
+            for (const step_row& each : rows) std::cout << each.name << '\n';
+            return 0;
         }
-        if (!any) throw usage_error("no row matches; --benchmark_list_tests lists all");
-        if (!chosen.list_tests) run_benchmarks(arguments);
+        for (const step_row& each : rows) {
+            benchmark::RegisterBenchmark(
+                each.name.c_str(),
+                [&](benchmark::State& state) { run_step(state, each, chosen.measuring); })
+                ->Iterations(1)
+                ->UseManualTime();
+        }
+        run_benchmarks(arguments);
         return 0;
     });
 }

@@ -5,9 +5,7 @@
 #include "bench/row.hpp"
 #include "bench/specification.hpp"
 
-#include <benchmark/benchmark.h>
 #include <functional>
-#include <string>
 #include <vector>
 
 namespace overlap::bench {
@@ -15,18 +13,20 @@ namespace overlap::bench {
 /// Makes all rows of one workload.
 using row_maker = std::function<std::vector<row>(const specification&, const options&)>;
 
-/// Returns the program's exit status.
-int run_suite(int argc, char** argv, const char* workload, const row_maker& make_rows);
+/// Returns the program's exit status. `extra` are backends beside the built-in ones.
+int run_suite(int argc, char** argv, const char* workload,
+              const std::vector<backend_summary>& extra, const row_maker& make_rows);
 
-/// A benchmark that runs in this process.
-struct primitive {
+/// A row that is one figure, the wall time of a step. `measure` returns it in seconds, and throws
+/// std::runtime_error with what went wrong.
+struct step_row {
     std::string name;
-    std::string loop;  ///< That it is about; empty: none in particular.
-    std::string skip;  ///< Why it cannot run here; empty: it can.
-    void (*body)(benchmark::State&);
+    std::string skip;  ///< Why it cannot be measured here, in words; empty: it can.
+    std::function<double(const measuring_options&)> measure;
 };
 
-/// The same for primitives. `items_per_second` is the figure to read: one item is one step.
-int run_primitives(int argc, char** argv, const std::vector<primitive>& primitives);
+/// The same for steps.
+int run_steps(int argc, char** argv, const std::vector<backend_summary>& extra,
+              const std::function<std::vector<step_row>(const options&)>& make_rows);
 
 }  // namespace overlap::bench

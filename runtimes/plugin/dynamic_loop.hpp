@@ -3,7 +3,7 @@
 
 #include <overlap/plugin/table_of.hpp>
 
-#include <array>
+#include <cstddef>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -29,14 +29,14 @@ public:
     static std::string_view name() { return Table.name; }
 
     static availability available() noexcept {
-        reason_buffer reason{};
+        reason_buffer reason;
         if (Table.available(reason.data(), reason.size()) == 0) return {};
         return {words(reason)};
     }
 
     /// Throws loop_error with the loop's reason.
     dynamic_loop() {
-        reason_buffer reason{};
+        reason_buffer reason;
         loop_ = Table.create(reason.data(), reason.size());
         if (loop_ == nullptr) throw loop_error(words(reason));
     }
@@ -63,17 +63,24 @@ public:
 
     /// Throws loop_error with the loop's reason when it gives up.
     void run() {
-        reason_buffer reason{};
+        reason_buffer reason;
         if (Table.run(loop_, reason.data(), reason.size()) != 0) throw loop_error(words(reason));
     }
 
     void stop() noexcept { Table.stop(loop_); }
 
 private:
-    using reason_buffer = std::array<char, 512>;
+    /// Its bytes are left as they are, since clearing them costs more than a call.
+    struct reason_buffer {
+        reason_buffer() noexcept { bytes[0] = '\0'; }
+        char* data() noexcept { return bytes; }
+        static std::size_t size() noexcept { return sizeof bytes; }
+
+        char bytes[512];
+    };
 
     static std::string words(const reason_buffer& reason) {
-        return reason.front() == '\0' ? "it gave no reason" : reason.data();
+        return reason.bytes[0] == '\0' ? "it gave no reason" : reason.bytes;
     }
 
     static overlap_operation* of(operation* op) noexcept {
