@@ -5,6 +5,7 @@
 #include <overlap/conformance/run_rule.hpp>
 #include <overlap/core/event_loop.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstddef>
@@ -14,12 +15,22 @@
 #include <iostream>
 #include <ostream>
 #include <regex>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
 namespace overlap::conformance {
+
+/// Something that has rules to keep. A program may check several, each under a key of its own.
+struct subject {
+    std::string key;   ///< For --subject.
+    std::string name;  ///< In what is printed.
+    std::vector<rule> rules;
+    abilities able = {};
+    availability here = {};  ///< Why it cannot be judged on this machine, if so.
+};
 
 /// Exit codes of check_main(). ctest counts the last as skipped when it is told to: SKIP_RETURN_CODE.
 inline constexpr int exit_kept = 0;
@@ -120,6 +131,7 @@ namespace detail {
 
 inline constexpr std::string_view usage =
     "  --list              names the rules and what they check; judges none\n"
+    "  --subject KEY       only one of what is checked, by the key in brackets above\n"
     "  --filter REGEX      only rules whose names it is found in\n"
     "  --patience SECONDS  after which a rule counts as hung (default: 20)\n"
     "  --help              this\n"
@@ -128,6 +140,7 @@ inline constexpr std::string_view usage =
 /// What the command line asks for beyond report_options.
 struct command_line {
     report_options options;
+    std::string subject;  // A key; empty for all.
     bool help = false;
     std::string mistake;  // In words; empty if there is none.
 };
@@ -142,10 +155,11 @@ inline std::chrono::seconds to_patience(std::string_view digits) {
 }
 
 inline command_line parse(int argc, char** argv) {
-    enum : int { list = 1, filter, limit, help };
+    enum : int { list = 1, filter, limit, subject, help };
     constexpr option known[] = {{"list", no_argument, nullptr, list},
                                 {"filter", required_argument, nullptr, filter},
                                 {"patience", required_argument, nullptr, limit},
+                                {"subject", required_argument, nullptr, subject},
                                 {"help", no_argument, nullptr, help},
                                 {}};
     command_line parsed;
@@ -166,6 +180,9 @@ inline command_line parse(int argc, char** argv) {
                                       ": expected whole seconds from 1 to 86400, e.g. 20");
             }
             break;
+        case subject:
+            parsed.subject = optarg;
+            break;
         case help:
             parsed.help = true;
             break;
@@ -181,43 +198,93 @@ inline command_line parse(int argc, char** argv) {
     }
 }
 
+/// Those of `subjects` that were asked for and have rules that the filter lets through. Throws
+/// std::invalid_argument, in words, when there are none.
+inline std::vector<subject> select(std::vector<subject> subjects, const command_line& asked) {
+    const std::string quoted = '\'' + asked.options.filter + '\'';
+    std::string keys;
+    for (const subject& each : subjects) keys += (keys.empty() ? "" : ", ") + each.key;
+    std::erase_if(subjects, [&](const subject& each) {
+        return !asked.subject.empty() && asked.subject != each.key;
+    });
+    if (subjects.empty()) {
+        throw std::invalid_argument(
+            text("no subject is called '", asked.subject, "'; there are: ", keys));
+    }
+    try {
+        std::erase_if(subjects, [&](const subject& each) {
+            return conformance::select(each.rules, asked.options.filter).empty();
+        });
+    } catch (const std::regex_error& error) {
+        throw std::invalid_argument(
+            text("--filter ", quoted, " is no regular expression: ", error.what()));
+    }
+    if (subjects.empty()) {
+        throw std::invalid_argument(
+            text("no rule's name matches --filter ", quoted, " (--list names them)"));
+    }
+    return subjects;
+}
+
+/// Reports on one subject, or says in a line why it cannot.
+inline int check(const subject& which, const report_options& options) {
+    if (!which.here && !options.list_only) {
+        std::cout << which.name << " is not available here: " << which.here.reason << '\n';
+        return exit_not_available;
+    }
+    try {
+        return report(which.name, which.rules, which.able, std::cout, options);
+    } catch (const std::system_error& error) {
+        std::cerr << "check of " << which.name << ": a rule could not be judged: " << error.what()
+                  << '\n';
+        return exit_broken;
+    }
+}
+
+inline void print_help(std::string_view name, const std::vector<subject>& subjects) {
+    std::cout << "Checks that " << name << " keeps its contract.\n";
+    for (const subject& each : subjects) {
+        std::cout << "  [" << each.key << "] " << each.name << '\n';
+    }
+    std::cout << usage;
+}
+
 }  // namespace detail
 
-/// What main() of a program that checks one loop or runtime returns: reads the command line (see
-/// --help), and reports on standard output. What is not available here (`here` says why) is one
-/// line and exit_not_available; a bad command line is one line on standard error and
-/// exit_bad_usage.
-inline int check_main(int argc, char** argv, std::string_view name, const std::vector<rule>& rules,
-                      const abilities& able = {}, const availability& here = {}) {
+/// What main() of a program that checks loops or runtimes returns: reads the command line (see
+/// --help), and reports on standard output, on one subject after the other. `name` is what the
+/// program calls all of them together. A subject that is not available is one line, and
+/// exit_not_available if no other was judged; a bad command line is one line on standard error and
+/// exit_bad_usage; otherwise a broken subject is exit_broken.
+inline int check_main(int argc, char** argv, std::string_view name,
+                      const std::vector<subject>& subjects) {
     const auto refuse = [&](const std::string& why) {
         std::cerr << "check of " << name << ": " << why << "; --help says what there is\n";
         return exit_bad_usage;
     };
     const detail::command_line asked = detail::parse(argc, argv);
     if (asked.help) {
-        std::cout << "Checks that " << name << " keeps its contract.\n" << detail::usage;
+        detail::print_help(name, subjects);
         return exit_kept;
     }
     if (!asked.mistake.empty()) return refuse(asked.mistake);
-    const std::string quoted = '\'' + asked.options.filter + '\'';
     try {
-        if (select(rules, asked.options.filter).empty()) {
-            return refuse("no rule's name matches --filter " + quoted + " (--list names them)");
+        std::vector<int> codes;
+        for (const subject& each : detail::select(subjects, asked)) {
+            codes.push_back(detail::check(each, asked.options));
         }
-    } catch (const std::regex_error& error) {
-        return refuse("--filter " + quoted + " is no regular expression: " + error.what());
+        if (std::ranges::count(codes, exit_broken) > 0) return exit_broken;
+        return std::ranges::count(codes, exit_kept) > 0 ? exit_kept : exit_not_available;
+    } catch (const std::invalid_argument& error) {
+        return refuse(error.what());
     }
-    if (!here && !asked.options.list_only) {
-        std::cout << name << " is not available here: " << here.reason << '\n';
-        return exit_not_available;
-    }
-    try {
-        return report(name, rules, able, std::cout, asked.options);
-    } catch (const std::system_error& error) {
-        std::cerr << "check of " << name << ": a rule could not be judged: " << error.what()
-                  << '\n';
-        return exit_broken;
-    }
+}
+
+/// The same for one loop or runtime: `here` says why it is not available, if so.
+inline int check_main(int argc, char** argv, std::string_view name, const std::vector<rule>& rules,
+                      const abilities& able = {}, const availability& here = {}) {
+    const std::string only(name);
+    return check_main(argc, argv, name, std::vector<subject>{{only, only, rules, able, here}});
 }
 
 }  // namespace overlap::conformance

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <string>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -59,17 +60,24 @@ private:
     std::streambuf* before_;
 };
 
-printed check(std::vector<std::string> arguments, const std::vector<rule>& rules,
-              const availability& here = {}) {
+/// What `main_of(argc, argv)` prints and returns for a command line.
+template <class Main>
+printed check_with(std::vector<std::string> arguments, Main main_of) {
     arguments.insert(arguments.begin(), "check_cat");
     std::vector<char*> argv;
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     const caught out(std::cout);
     const caught error(std::cerr);
-    const int code =
-        check_main(static_cast<int>(arguments.size()), argv.data(), "cat", rules, {}, here);
+    const int code = main_of(static_cast<int>(arguments.size()), argv.data());
     return {.code = code, .out = out.text(), .error = error.text()};
+}
+
+printed check(std::vector<std::string> arguments, const std::vector<rule>& rules,
+              const availability& here = {}) {
+    return check_with(std::move(arguments), [&](int argc, char** argv) {
+        return check_main(argc, argv, "cat", rules, {}, here);
+    });
 }
 
 TEST(report, a_line_a_rule_and_one_that_counts) {
@@ -177,6 +185,52 @@ TEST(check_main, bad_command_lines_are_refused_in_one_line) {
     for (const char* bad : {"0", "-1", "1.5", "soon", "", "86401", "99999999999"}) {
         expect_refused({"--patience", bad}, "expected whole seconds");
     }
+}
+
+const std::vector<subject> cats{{"tabby", "a tabby", {kept, broken}},
+                                {"manx", "a manx", {kept, optional_broken}}};
+
+printed check_cats(std::vector<std::string> arguments,
+                   const std::vector<subject>& subjects = cats) {
+    return check_with(std::move(arguments), [&](int argc, char** argv) {
+        return check_main(argc, argv, "cats", subjects);
+    });
+}
+
+TEST(check_main, judges_one_subject_after_another) {
+    const auto [code, out, error] = check_cats({});
+    EXPECT_EQ(code, exit_broken);
+    EXPECT_THAT(out, AllOf(StartsWith("a tabby: 2 rules\n"), HasSubstr("\na manx: 2 rules\n")));
+    EXPECT_THAT(error, IsEmpty());
+}
+
+TEST(check_main, judges_one_of_several_subjects_by_its_key) {
+    const auto [code, out, error] = check_cats({"--subject", "manx"});
+    EXPECT_EQ(code, exit_kept);
+    EXPECT_THAT(out, AllOf(StartsWith("a manx: 2 rules\n"), Not(HasSubstr("tabby"))));
+    EXPECT_THAT(check_cats({"--help"}).out,
+                AllOf(HasSubstr("[tabby] a tabby\n"), HasSubstr("[manx] a manx\n")));
+}
+
+TEST(check_main, leaves_out_subjects_without_a_rule_that_the_filter_lets_through) {
+    const auto [code, out, error] = check_cats({"--filter", "purr"});
+    EXPECT_EQ(code, exit_kept);
+    EXPECT_THAT(out, AllOf(StartsWith("a manx: 1 rule\n"), Not(HasSubstr("tabby"))));
+}
+
+TEST(check_main, refuses_a_subject_that_is_not_there) {
+    const auto [code, out, error] = check_cats({"--subject", "dog"});
+    EXPECT_EQ(code, exit_bad_usage);
+    EXPECT_THAT(error, HasSubstr("no subject is called 'dog'; there are: tabby, manx"));
+}
+
+TEST(check_main, is_not_available_only_when_no_subject_is) {
+    const availability asleep{"asleep"};
+    const subject sleeping{"manx", "a manx", {kept}, {}, asleep};
+    EXPECT_EQ(check_cats({}, {sleeping, {"tabby", "a tabby", {kept}}}).code, exit_kept);
+    const auto [code, out, error] = check_cats({}, {sleeping});
+    EXPECT_EQ(code, exit_not_available);
+    EXPECT_EQ(out, "a manx is not available here: asleep\n");
 }
 
 }  // namespace

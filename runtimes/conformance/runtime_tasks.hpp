@@ -33,10 +33,19 @@ namespace overlap::conformance {
 inline constexpr std::string_view runtime_contract = "overlap/core/runtime.hpp";
 
 /// A runtime of its own for a rule, made when the rule says so. Specialise it for a runtime that
-/// needs something to be made with, such as a loop; and for a stackless one, to name its coroutine
-/// type: `template <class T> using task = ...`.
+/// needs something to be made with, such as a loop. A stackless runtime's coroutines are of the type
+/// `task<T>` that either the runtime or the specialisation has as a member template.
 template <class Runtime>
 struct fresh {
+    Runtime runtime;
+};
+
+template <class Runtime>
+    requires requires { typename Runtime::template task<int>; }
+struct fresh<Runtime> {
+    template <class T>
+    using task = typename Runtime::template task<T>;
+
     Runtime runtime;
 };
 

@@ -1,5 +1,6 @@
 // Every rule of runtimes on the coroutine runtime, on each loop, as a test of its own:
 // conformance_coroutine:epoll.required_gathers_nest.
+#include <overlap/check/runtimes_on_loops.hpp>
 #include <overlap/conformance/stackless_runtime_rules.hpp>
 #include <overlap/conformance/testing/register_rules.hpp>
 #include <overlap/coroutine/coroutine.hpp>
@@ -10,19 +11,6 @@
 #include <gtest/gtest.h>
 #include <string>
 #include <utility>
-
-namespace overlap::conformance {
-
-template <class Loop>
-struct fresh<coroutine<Loop>> {
-    template <class T>
-    using task = overlap::task<T>;
-
-    Loop loop;
-    coroutine<Loop> runtime{loop};
-};
-
-}  // namespace overlap::conformance
 
 namespace {
 

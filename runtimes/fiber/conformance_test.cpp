@@ -1,4 +1,5 @@
 // The rules of every direct runtime, on fibers: conformance_fiber:epoll.required_gathers_nest.
+#include <overlap/check/runtimes_on_loops.hpp>
 #include <overlap/conformance/direct_runtime_rules.hpp>
 #include <overlap/conformance/testing/register_rules.hpp>
 #include <overlap/fiber/fiber.hpp>
@@ -8,16 +9,6 @@
 
 #include <gtest/gtest.h>
 #include <string>
-
-namespace overlap::conformance {
-
-template <class Loop>
-struct fresh<fiber<Loop>> {
-    Loop loop;
-    fiber<Loop> runtime{loop};
-};
-
-}  // namespace overlap::conformance
 
 namespace {
 

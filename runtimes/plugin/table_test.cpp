@@ -1,5 +1,6 @@
 // Every rule on every built-in loop, and on the runtimes on it, with all calls going through the C
 // table: conformance_epoll_through_table.required_posts_run_in_order.
+#include <overlap/check/runtimes_on_loops.hpp>
 #include <overlap/conformance/allocations.hpp>
 #include <overlap/conformance/direct_runtime_rules.hpp>
 #include <overlap/conformance/loop_rules.hpp>
@@ -15,25 +16,6 @@
 
 #include <gtest/gtest.h>
 #include <string>
-
-namespace overlap::conformance {
-
-template <class Loop>
-struct fresh<coroutine<Loop>> {
-    template <class T>
-    using task = overlap::task<T>;
-
-    Loop loop;
-    coroutine<Loop> runtime{loop};
-};
-
-template <class Loop>
-struct fresh<fiber<Loop>> {
-    Loop loop;
-    fiber<Loop> runtime{loop};
-};
-
-}  // namespace overlap::conformance
 
 namespace {
 

@@ -2,6 +2,7 @@
 
     bench -> runtimes/{coroutine, fiber, thread_pool, process, sequential, floor} -> core
     loops -> core;  conformance -> core;  plugin -> core
+    check -> {conformance, plugin, coroutine, fiber} -> core
 
 Tests (`*_test.cpp`, and what they share in a folder `testing`) are exempt from the layers, since
 they put a loop under a runtime to see both work. Only tests include what is in such a folder, and
@@ -27,6 +28,7 @@ ALLOWED = {
     "floor": {"core"},
     "conformance": {"core"},
     "plugin": {"core"},
+    "check": {"core", "conformance", "plugin", "coroutine", "fiber"},
 }
 PLUG_IN = {"core", "conformance", "plugin"}
 # The C header of the plug-in table lies at the top, as <overlap/loop.h>.

@@ -1,0 +1,147 @@
+# What makes an event loop, or a runtime, of one's own part of the suite: kit, module, benchmarks.
+# The same file serves the suite's own tree and the installed package.
+
+set(OVERLAP_TEMPLATES ${CMAKE_CURRENT_LIST_DIR})
+set(OVERLAP_WORKLOAD_BINARIES sleeps gather echo primitives)
+
+# overlap_add_loop(NAME <name> HEADER <header> TYPE <type> [LIBRARIES <target>...])
+#
+# The class <type>, declared in <header> (relative to the current source folder), models the concept in
+# overlap/core/event_loop.hpp; LIBRARIES are what it needs. Makes these targets:
+#
+#   <name>               a module, <name>.so: give it to a benchmark binary as --loop=./<name>.so
+#   <name>_conformance   the kit on the loop, and on coroutines and fibers on it; its tests for ctest
+#                        are <name>_conformance.loop, .coroutine, .fiber, and the same _through_table
+#   <name>_tour          the tour of the coroutine runtime on it, as tests, where GoogleTest is found
+#   <name>_bench_sleeps, _gather, _echo, _primitives
+#                        benchmark binaries with coroutine:<name> and fiber:<name> among the rows
+#
+# A class that does not model the concept is an error when the module is compiled, before all else.
+function(overlap_add_loop)
+    overlap_plugin_arguments(overlap_add_loop ${ARGN})
+    set(subjects loop coroutine fiber)
+    list(TRANSFORM subjects APPEND _through_table OUTPUT_VARIABLE through_table)
+
+    overlap_plugin_source(module.cpp module.cpp)
+    add_library(${NAME} MODULE ${source})
+    set_target_properties(
+        ${NAME} PROPERTIES PREFIX "" SUFFIX .so CXX_VISIBILITY_PRESET hidden
+                           VISIBILITY_INLINES_HIDDEN ON)
+    overlap_plugin_target(${NAME} overlap::plugin)
+
+    overlap_plugin_conformance(loop ${subjects} ${through_table})
+    overlap_plugin_benchmarks(with_loop)
+    overlap_plugin_tour()
+endfunction()
+
+# overlap_add_runtime(NAME <name> HEADER <header> TYPE <type> [LIBRARIES <target>...])
+#
+# The same for a class that models one of the concepts in overlap/core/runtime.hpp and can be made
+# without arguments: <name>_conformance, and the benchmark binaries with <name> among the rows.
+function(overlap_add_runtime)
+    overlap_plugin_arguments(overlap_add_runtime ${ARGN})
+    overlap_plugin_source(explain_runtime.cpp explain_runtime.cpp)
+    add_library(${NAME}_explained OBJECT ${source})
+    overlap_plugin_target(${NAME}_explained overlap::core)
+    overlap_plugin_conformance(runtime)
+    overlap_plugin_benchmarks(with_runtime)
+endfunction()
+
+# ---- what they are made of ----------------------------------------------------------------------
+
+# Sets NAME, HEADER (its full path), TYPE and LIBRARIES for the caller; complains in one line.
+macro(overlap_plugin_arguments command)
+    cmake_parse_arguments(given "" "NAME;HEADER;TYPE" "LIBRARIES" ${ARGN})
+    foreach(argument NAME HEADER TYPE)
+        if(NOT given_${argument})
+            message(FATAL_ERROR "${command}: ${argument} is missing; expected "
+                                "${command}(NAME my HEADER my.hpp TYPE my::type)")
+        endif()
+        set(${argument} "${given_${argument}}")
+    endforeach()
+    set(LIBRARIES ${given_LIBRARIES})
+    if(given_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "${command}: unexpected '${given_UNPARSED_ARGUMENTS}'")
+    endif()
+    if(NOT NAME MATCHES "^[A-Za-z0-9_.-]+$")
+        message(FATAL_ERROR "${command}: NAME is '${NAME}', expected letters, digits, '_', '-', '.'")
+    endif()
+    if(TARGET ${NAME})
+        message(FATAL_ERROR "${command}: a target '${NAME}' exists already: choose another NAME")
+    endif()
+    cmake_path(ABSOLUTE_PATH HEADER BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+    if(NOT EXISTS ${HEADER})
+        message(FATAL_ERROR "${command}: HEADER ${HEADER} does not exist")
+    endif()
+    # For ctest to know of tests without a further call in the user's file.
+    enable_testing()
+endmacro()
+
+# Generates a source file from a template; sets `source`.
+macro(overlap_plugin_source template output)
+    set(source ${CMAKE_CURRENT_BINARY_DIR}/${NAME}/${output})
+    configure_file(${OVERLAP_TEMPLATES}/${template}.in ${source} @ONLY)
+endmacro()
+
+# What all targets have in common. A build without a type would measure code that nobody optimised.
+function(overlap_plugin_target target)
+    target_link_libraries(${target} PRIVATE ${ARGN} ${LIBRARIES})
+    if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+        target_compile_options(${target} PRIVATE -O3 -DNDEBUG)
+    endif()
+endfunction()
+
+# An executable compiled only once the class is known to be right, so that one mistake is one error.
+function(overlap_plugin_executable target)
+    add_executable(${target} ${source})
+    overlap_plugin_target(${target} ${ARGN})
+    if(TARGET ${NAME})
+        add_dependencies(${target} ${NAME})
+    else()
+        add_dependencies(${target} ${NAME}_explained)
+    endif()
+endfunction()
+
+# The kit as a program; `what` is its template, the rest are the subjects that are tests.
+function(overlap_plugin_conformance what)
+    overlap_plugin_source(check_${what}.cpp conformance.cpp)
+    overlap_plugin_executable(${NAME}_conformance overlap::check overlap::count_allocations)
+    set(tests)
+    foreach(subject IN LISTS ARGN)
+        add_test(NAME ${NAME}_conformance.${subject}
+                 COMMAND ${NAME}_conformance --subject ${subject})
+        list(APPEND tests ${NAME}_conformance.${subject})
+    endforeach()
+    if(NOT tests)
+        add_test(NAME ${NAME}_conformance COMMAND ${NAME}_conformance)
+        set(tests ${NAME}_conformance)
+    endif()
+    # 77: not available on this machine (overlap/conformance/report.hpp).
+    set_tests_properties(${tests} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1500)
+endfunction()
+
+# A benchmark binary a workload. `with` names how its rows get the class (bench/backends.hpp).
+function(overlap_plugin_benchmarks with)
+    if(NOT TARGET overlap::suite)
+        return()
+    endif()
+    foreach(workload IN LISTS OVERLAP_WORKLOAD_BINARIES)
+        overlap_plugin_source(bench.cpp bench_${workload}.cpp)
+        overlap_plugin_executable(${NAME}_bench_${workload} overlap::suite)
+    endforeach()
+endfunction()
+
+# The tests of the tour, instantiated.
+function(overlap_plugin_tour)
+    find_package(GTest QUIET)
+    if(NOT TARGET GTest::gmock)
+        message(STATUS "overlap: ${NAME}_tour skipped: needs GoogleTest (Debian: libgmock-dev)")
+        return()
+    endif()
+    include(GoogleTest)
+    string(MAKE_C_IDENTIFIER ${NAME} identifier)
+    overlap_plugin_source(tour.cpp tour.cpp)
+    overlap_plugin_executable(${NAME}_tour overlap::coroutine overlap::loops GTest::gtest_main
+                              GTest::gmock)
+    gtest_discover_tests(${NAME}_tour NO_PRETTY_TYPES DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+endfunction()

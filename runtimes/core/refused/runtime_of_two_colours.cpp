@@ -1,0 +1,12 @@
+// the only error: static assertion failed.*calls of both colours
+#include "a_runtime.hpp"
+
+#include <overlap/core/explain_runtime.hpp>
+
+#include <coroutine>
+
+struct mine : a_runtime {
+    std::suspend_always yield();
+};
+
+static_assert(overlap::explain_runtime<mine>());
