@@ -32,13 +32,18 @@ def plan_of(records: Records, blocks: int) -> Plan:
 
 class Measurement:
     def __init__(
-        self, suite: Suite, records: Records, writer: RecordWriter, arguments: Sequence[str]
+        self,
+        suite: Suite,
+        records: Records,
+        writer: RecordWriter,
+        arguments: Sequence[str],
+        row_timeout_s: float,
     ) -> None:
         self._suite = suite
         self._records = records
         self._writer = writer
-        self._row_timeout_s = records.head["row_timeout_s"]
-        self._arguments = [*arguments, f"--row_timeout={self._row_timeout_s:g}"]
+        self._row_timeout_s = row_timeout_s
+        self._arguments = [*arguments, f"--row_timeout={row_timeout_s:g}"]
         self._also: dict[str, int] = records.head.get("also", ALSO_BY_DEFAULT)
 
     def carry_out(self, plan: Plan) -> None:

@@ -93,7 +93,7 @@ class Plan:
     def repeats(self) -> list[Repeat]:
         """What the samples so far say should be run again, those that were begun first; no more
         than the given share of the blocks for each case."""
-        first_new = self.main_blocks()[-1] + 1
+        first_new = max(self.main_blocks(), default=-1) + 1
         repeats = []
         for case in self._cases:
             begun = self._repeated.get(case, {})

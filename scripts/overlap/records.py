@@ -12,9 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from overlap.record_checks import brief, fault_of_context, fault_of_sample, mend_head
+
 FORMAT = 1  # Raised when a reader of the previous format would misread the fields.
 
 Record = dict[str, Any]
+
+
+RESTORE = "restore the line, or delete it and measure again with --resume"
 
 
 class RecordError(Exception):
@@ -23,13 +28,16 @@ class RecordError(Exception):
 
 @dataclass
 class Records:
-    """The content of a record file."""
+    """The content of a record file, as far as it is sound. `problems` are lines that say what is
+    not: where, what was found, what was expected, what to do."""
 
     path: Path
     head: Record
     samples: list[Record] = field(default_factory=list)
     whole_bytes: int = 0  # Up to here the file is whole lines.
     cut_short: str = ""  # What was left out at the end, in words.
+    problems: list[str] = field(default_factory=list)
+    holds_another_run: bool = False  # What follows a second head record was not read.
 
     def only(self, pattern: str) -> "Records":
         """The same records without the rows whose names do not match somewhere."""
@@ -44,52 +52,151 @@ class Records:
         return next(iter(self.head.get("context", {}).values()), {})
 
 
-def _parse(line: bytes) -> Record:
-    record = json.loads(line)
-    if not isinstance(record, dict) or record.get("kind") not in ("head", "context", "sample"):
-        raise ValueError("not a record of this suite")
-    return record
-
-
 def read_records(path: Path) -> Records:
-    """Reads a file whose last record may be cut short (named in `cut_short`); any other damage is a
-    RecordError, since tables must not be made from part of the samples in silence."""
+    """Reads all that is sound in a file and names the rest. RecordError if nothing can be read."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror}") from error
-    *lines, rest = content.split(b"\n")
-    whole_bytes = len(content) - len(rest)
-    parsed: list[Record] = []
-    for number, line in enumerate(lines, start=1):
+    return _Reader(path).read(content)
+
+
+def _parse(line: bytes) -> Record:
+    """Raises ValueError unless the line is a record of this suite."""
+    try:
+        record = json.loads(line)
+        if b"\\ud" in line.lower():  # Half a character cannot be printed again.
+            json.dumps(record, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"no JSON that can be read ({error})") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{brief(record)}, which is no object")
+    if record.get("kind") not in ("head", "context", "sample"):
+        raise ValueError(f"a record of kind {brief(record.get('kind'))}")
+    return record
+
+
+class _Reader:
+    """Goes through the lines of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._records = Records(path, {})
+        self._rows: set[str] = set()
+        self._line_of: dict[tuple[str, int, int], tuple[int, bytes]] = {}
+        self._measured: dict[tuple[str, int], int] = {}  # To the line.
+
+    def read(self, content: bytes) -> Records:
+        records = self._records
+        *lines, rest = content.split(b"\n")
+        records.whole_bytes = len(content) - len(rest)
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                self._take(number, line)
+        if rest.strip():
+            self._take_last(len(lines) + 1, rest, len(content))
+        if not records.head:
+            why = f"; {'; '.join(records.problems)}" if records.problems else ""
+            cut = f"; {records.cut_short}" if records.cut_short else ""
+            raise RecordError(
+                f"{self._path}:1: no head record, expected in the first line: without it nothing "
+                f"else can be understood; restore it, or measure again{cut}{why}"
+            )
+        return records
+
+    def _take_last(self, number: int, rest: bytes, size: int) -> None:
+        """A whole record may lack no more than its line end, e.g. after an editor has been at it."""
         try:
-            parsed.append(_parse(line))
-        except ValueError as error:
-            raise RecordError(f"{path}, line {number}: not a record ({error})") from error
-    cut_short = ""
-    if rest:
-        # A whole record may lack no more than its line end, e.g. after an editor has been at it.
-        try:
-            parsed.append(_parse(rest))
-            whole_bytes = len(content)
+            _parse(rest)
         except ValueError:
-            cut_short = f"its last record was cut short ({len(rest)} bytes)"
-    if not parsed or parsed[0]["kind"] != "head":
-        raise RecordError(
-            f"{path}: no head record in its first line" + (cut_short and f"; {cut_short}")
-        )
-    head = parsed[0]
-    if head.get("format") != FORMAT:
-        raise RecordError(f"{path}: format {head.get('format')}, but this suite reads {FORMAT}")
-    records = Records(path, head, whole_bytes=whole_bytes, cut_short=cut_short)
-    for record in parsed[1:]:
-        if record["kind"] == "context":
-            head.setdefault("context", {}).setdefault(record["workload"], record["context"])
-        elif record["kind"] == "sample":
-            records.samples.append(record)
+            self._records.cut_short = f"its last record was cut short ({len(rest)} bytes)"
+            return
+        self._records.whole_bytes = size
+        self._take(number, rest)
+
+    def _problem(self, number: int, words: str, advice: str) -> None:
+        self._records.problems.append(f"{self._path}:{number}: {words}; {advice}")
+
+    def _take(self, number: int, line: bytes) -> None:
+        if self._records.holds_another_run:
+            return
+        try:
+            record = _parse(line)
+        except ValueError as error:
+            self._problem(number, f"found {error}, expected a record: left out", RESTORE)
+            return
+        if record["kind"] == "head":
+            self._take_head(number, record)
+        elif not self._records.head:
+            self._problem(number, "found before the head record: left out", "move it below")
+        elif record["kind"] == "context":
+            self._take_context(number, record)
         else:
-            raise RecordError(f"{path}: a second head record; two runs were written into one file")
-    return records
+            self._take_sample(number, record, line.strip())
+
+    def _take_head(self, number: int, head: Record) -> None:
+        if self._records.head:
+            self._take_second_head(number, head)
+            return
+        if head.get("format") != FORMAT:
+            raise RecordError(
+                f"{self._path}:{number}: found format {brief(head.get('format'))}, expected "
+                f"{FORMAT}; read it with the version of the suite that wrote it"
+            )
+        if not isinstance(head.get("rows"), list):
+            raise RecordError(
+                f"{self._path}:{number}: rows: found {brief(head.get('rows'))}, expected a list: "
+                "without it no sample can be understood; restore the line"
+            )
+        self._first_head = json.dumps(head, sort_keys=True)
+        for fault in mend_head(head):
+            self._problem(number, f"head record: {fault}", "restore the line")
+        self._records.head = head
+        self._rows = {row["row"] for row in head["rows"]}
+
+    def _take_second_head(self, number: int, head: Record) -> None:
+        if json.dumps(head, sort_keys=True) == self._first_head:
+            self._problem(
+                number, "found the head record again, expected it once", "delete the line"
+            )
+            return
+        self._records.holds_another_run = True
+        self._problem(
+            number,
+            f"found a second head record, of the run of {brief(head.get('started'))}, expected one "
+            "run a file: not read from here on",
+            f"make a file of it with `tail -n +{number}`",
+        )
+
+    def _take_context(self, number: int, record: Record) -> None:
+        if fault := fault_of_context(record):
+            self._problem(number, f"context record: {fault}: left out", RESTORE)
+            return
+        contexts = self._records.head.setdefault("context", {})
+        contexts.setdefault(record["workload"], record["context"])
+
+    def _take_sample(self, number: int, sample: Record, line: bytes) -> None:
+        fault = fault_of_sample(sample)
+        if not fault and sample["row"] not in self._rows:
+            fault = f"row: found {brief(sample['row'])}, expected one that the head record lists"
+        if fault:
+            self._problem(number, f"sample record: {fault}: left out", RESTORE)
+            return
+        place = (sample["row"], sample["block"])
+        key = (*place, sample.get("attempt", 0))
+        earlier, there = self._line_of.get(key, (self._measured.get(place, 0), b""))
+        if earlier:
+            how = "the same record as" if there == line else "another sample of the place that"
+            of = f"{sample['row']}, block {sample['block']}"
+            words = f"found {how} line {earlier} ({of}), expected one: the first counts"
+            self._problem(number, words, "delete one of them")
+            return
+        self._line_of[key] = (number, line)
+        if "counters" in sample:
+            self._measured[place] = number
+            counters = sample["counters"]
+            sample["counters"] = {name: v for name, v in counters.items() if v is not None}
+        self._records.samples.append(sample)
 
 
 class RecordWriter:

@@ -23,7 +23,7 @@ def head_line(records: Records) -> str:
     parts = [
         f"{machine['host']}: {machine['cpu']}, {machine['cores']} cores",
         machine["kernel"],
-        records.context.get("compiler", "compiler unknown"),
+        str(records.context.get("compiler", "compiler unknown")),
         f"commit {commit}" + (" with local changes" if suite["modified"] else ""),
         f"{len(blocks)} blocks ({records.head['profile']})",
         f"{share(contaminated_share(records))} of {len(records.samples)} samples contaminated",
@@ -36,6 +36,8 @@ def closing_lines(records: Records) -> list[str]:
     harness = harness_share(records)
     if harness is not None:
         lines.append(f"harness: at most {share(harness)} of any row's wall time.")
+    if records.problems:
+        lines.append(f"{records.path}: {len(records.problems)} of its lines are not sound.")
     if records.cut_short:
         lines.append(f"{records.path}: {records.cut_short} and is left out.")
     return lines

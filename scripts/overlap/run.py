@@ -28,6 +28,7 @@ from overlap.suite import (
 
 RESULTS = ROOT / "results" / "local"
 DEFAULTS = {"profile": "quick", "filter": "", "row_timeout": 60.0}
+PROBLEMS_SHOWN = 10
 INTERRUPTED_STATUS = 130  # As shells report SIGINT.
 
 
@@ -115,10 +116,23 @@ def records_to_resume(options: argparse.Namespace) -> Records:
         path = max(RESULTS.glob("*.jsonl"), default=None)  # Their names begin with the time.
     if path is None:
         raise UsageError(f"nothing to resume: no record file in {shown(RESULTS)}")
-    records = read_records(path)
+    records = read_named(path)
+    if records.holds_another_run:
+        raise UsageError(f"cannot resume {shown(path)}: it holds two runs")
     if records.cut_short:
         print(f"{shown(path)}: {records.cut_short} and is dropped", file=sys.stderr)
         records.cut_short = ""
+    return records
+
+
+def read_named(path: Path) -> Records:
+    """Reads a record file, and says on standard error what in it is not sound."""
+    records = read_records(path)
+    for problem in records.problems[:PROBLEMS_SHOWN]:
+        print(f"scripts/run: {problem}", file=sys.stderr)
+    if len(records.problems) > PROBLEMS_SHOWN:
+        more = len(records.problems) - PROBLEMS_SHOWN
+        print(f"scripts/run: and {more} more such lines", file=sys.stderr)
     return records
 
 
@@ -200,7 +214,8 @@ def measure(
     interrupted = False
     try:
         plan = plan_of(records, options.blocks or records.head["blocks"])
-        Measurement(suite, records, writer, binary_arguments(options)).carry_out(plan)
+        arguments = binary_arguments(options)
+        Measurement(suite, records, writer, arguments, options.row_timeout).carry_out(plan)
     except KeyboardInterrupt:
         interrupted = True
     finally:
@@ -236,7 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(number, _interrupt)
     try:
         if options.source:
-            print_records(read_records(options.source).only(options.filter or ""), options.format)
+            print_records(read_named(options.source).only(options.filter or ""), options.format)
             status = 0
         else:
             status = run(options)

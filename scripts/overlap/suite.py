@@ -138,9 +138,9 @@ def check_same_suite(records: Records, suite: Suite) -> None:
     """Raises UsageError if samples taken now must not be mixed with those in the file."""
     then = records.head
     differences = []
-    if then["specification"]["sha256"] != suite.specification()["sha256"]:
+    if then.get("specification", {}).get("sha256") != suite.specification()["sha256"]:
         differences.append("the specification has changed")
-    if then["binaries"] != {name: file_hash(suite.binary(name)) for name in suite.listings}:
+    if then.get("binaries") != {name: file_hash(suite.binary(name)) for name in suite.listings}:
         commit = then["suite"]["commit"][:10] or "unknown"
         differences.append(f"the binaries have changed (they were of commit {commit})")
     machine = describe_machine()

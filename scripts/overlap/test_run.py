@@ -12,6 +12,7 @@ import pytest
 
 from overlap.fake_suite import FakeSuite
 from overlap.machine import ROOT
+from overlap.record_schema import faults_of_file
 from overlap.records import read_records
 from overlap.test_sampling import is_running, wait_until
 
@@ -60,6 +61,7 @@ def test_a_run_prints_a_table_a_workload_and_keeps_its_records(runner):
         assert f"\n{workload} " in result.stdout
     assert "2 blocks (quick)" in result.stdout and "\x1b" not in result.stdout
     assert "records: " in result.stderr
+    assert faults_of_file(run.output) == []
 
     records = read_records(run.output)
     assert len(records.samples) == 2 * len(ROWS)
@@ -97,6 +99,7 @@ def test_every_case_with_a_reference_has_a_placebo(runner):
     placebos = [sample for sample in run.samples() if sample["backend"] == "placebo"]
     assert {sample["row"] for sample in placebos} == {"gather/count/placebo"}
     assert {sample["placebo_of"] for sample in placebos} == {"coroutine:poll"}
+    assert faults_of_file(run.output) == []
     assert len(run.suite.options_of("gather/count/coroutine:poll")) == 4
     assert "coroutine:poll once more under another name" in result.stdout
 
@@ -292,6 +295,40 @@ def test_a_record_that_was_cut_short_is_named_and_measured_again(runner):
     assert result.returncode == 0
     assert "its last record was cut short" in result.stderr and "is dropped" in result.stderr
     assert len(run.samples()) == 2 * len(ROWS)
+
+
+def test_damage_in_the_middle_is_named_and_measured_again(runner):
+    run = runner()
+    run(*QUICKLY)
+    lines = run.output.read_text().splitlines(keepends=True)
+    damaged = next(at for at, line in enumerate(lines) if '"kind":"sample"' in line)
+    lines[damaged] = lines[damaged].replace('"duration_s":', '"duration":')
+    run.output.write_text("".join(lines))
+    shown = run("--from", run.output)
+    assert shown.returncode == 0 and "not sound" in shown.stdout
+    (said,) = shown.stderr.splitlines()
+    assert said.startswith(f"scripts/run: {run.output}:{damaged + 1}: sample record: duration_s: ")
+    result = run("--resume")
+    assert result.returncode == 0 and said in result.stderr
+    assert len(run.samples()) == 2 * len(ROWS)
+
+
+def test_many_damaged_lines_do_not_fill_the_screen(runner):
+    run = runner()
+    run(*QUICKLY)
+    run.output.write_text(run.output.read_text() + "garbage\n" * 30)
+    errors = run("--from", run.output).stderr.splitlines()
+    assert len(errors) == 11 and errors[-1] == "scripts/run: and 20 more such lines"
+
+
+def test_two_runs_in_one_file_are_not_resumed(runner):
+    run = runner()
+    run(*QUICKLY)
+    content = run.output.read_text()
+    run.output.write_text(content + content.replace('"seed":1', '"seed":2'))
+    result = run("--resume")
+    assert result.returncode == 2 and "it holds two runs" in result.stderr.splitlines()[-1]
+    assert run("--from", run.output).returncode == 0
 
 
 def test_unlike_runs_are_not_mixed(runner):
