@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 ALPHA = 0.05
 LEVELS = (0.95, 0.90)  # Of the interval that shows a difference, and of the one that shows none.
-RESAMPLES = 4999
+RESAMPLES = 9999
 CHUNK_ELEMENTS = 4_000_000  # Bounds the memory that averages of pairs take, to some 32 MB.
 
 
@@ -55,7 +55,7 @@ class Estimates:
     def __len__(self) -> int:
         return len(self.n)
 
-    def _put(self, rows: NDArray[np.int64], values: "Estimates") -> None:
+    def put(self, rows: NDArray[np.int64], values: "Estimates") -> None:
         for field in fields(self):
             getattr(self, field.name)[rows] = getattr(values, field.name)
 
@@ -144,7 +144,7 @@ def paired(ratios: Floats) -> Estimates:
         values = _compact(ratios, rows, n)
         i, j = np.triu_indices(n)
         averages = (values[:, i] + values[:, j]) / 2
-        result._put(rows, _from_pairs(averages, signed_rank_cdf(n), n))
+        result.put(rows, _from_pairs(averages, signed_rank_cdf(n), n))
     return result
 
 
@@ -162,7 +162,7 @@ def unpaired(first: Floats, second: Floats) -> Estimates:
         a, b = _compact(first, rows, n_first), _compact(second, rows, n_second)
         differences = (b[:, :, None] - a[:, None, :]).reshape(len(rows), -1)
         cdf = rank_sum_cdf(n_first, n_second)
-        result._put(rows, _from_pairs(differences, cdf, min(n_first, n_second)))
+        result.put(rows, _from_pairs(differences, cdf, min(n_first, n_second)))
     return result
 
 
@@ -174,10 +174,10 @@ def bootstrapped(ratios: Floats, seed: int) -> Estimates:
     ratios = np.atleast_2d(np.asarray(ratios, dtype=np.float64))
     counts = np.count_nonzero(~np.isnan(ratios), axis=1)
     result = Estimates.none(len(ratios))
-    for rows in _groups(counts, counts):
+    for rows in _groups(counts, np.full(len(counts), RESAMPLES)):
         n = int(counts[rows[0]])
         if n:
-            result._put(rows, _bootstrapped_alike(_compact(ratios, rows, n), seed))
+            result.put(rows, _bootstrapped_alike(_compact(ratios, rows, n), seed))
     return result
 
 
@@ -194,21 +194,25 @@ def _bootstrapped_alike(values: Floats, seed: int) -> Estimates:
     result = Estimates(np.full(m, n), centre, *point, p)
     varied = np.flatnonzero(np.ptp(values, axis=1) > 1e-12)
     if len(varied):
-        result._put(varied, _bca(values[varied], seed))
+        result.put(varied, _bca(values[varied], seed))
     return result
 
 
+@lru_cache(maxsize=None)
+def _middle_places(n: int, resamples: int, seed: int) -> tuple[NDArray[np.int64], ...]:
+    """For each resample of `n` blocks the places, in the sorted values, of the one or two whose mean
+    is its median. Sorting is done once for all comparisons: what sorts the places that were drawn
+    sorts the values at them."""
+    drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
+    drawn.sort(axis=1)
+    return drawn[:, (n - 1) // 2].copy(), drawn[:, n // 2].copy()
+
+
 def _bca(values: Floats, seed: int) -> Estimates:
+    """`values` are sorted along their rows."""
     centre = np.median(values, axis=1)
-    drawn = stats.bootstrap(
-        (values,),
-        np.median,
-        axis=1,
-        n_resamples=RESAMPLES,
-        batch=max(1, CHUNK_ELEMENTS // values.size),
-        method="percentile",
-        random_state=np.random.default_rng(seed),
-    ).bootstrap_distribution
+    lower, upper = _middle_places(values.shape[1], RESAMPLES, seed)
+    drawn = (values[:, lower] + values[:, upper]) / 2
     drawn = np.sort(drawn, axis=1)
     bias = stats.norm.ppf(_share_below(drawn, centre))
     acceleration = _acceleration(values)

@@ -145,6 +145,8 @@ def test_backends_that_are_not_told_apart_share_a_tier():
 
 def test_no_tiers_where_nothing_is_decided():
     assert tiers_of([1.0, 2.0], blocks=3) is None
+    assert tiers_of([1.0, 2.0, 3.0, 4.0], blocks=6) is None  # Seven, with Holm over three.
+    assert tiers_of([1.0, 1.02, 1.04], spread=0.5, blocks=12) is None
     assert tiers_of([1.0, 2.0], noise=Noise(unstable=True)) is None
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from overlap.statistics import ALPHA, Estimates, Floats, holm, least_blocks
+from overlap.statistics import ALPHA, Estimates, holm, least_blocks
 
 MARGIN = math.log(1.05)  # Smaller differences do not matter, whoever can see them.
 POWER = 0.8  # The smallest visible difference would be found in this share of runs.
@@ -74,6 +74,8 @@ def judge(estimates: Estimates, noise: Noise, least_margin: float = MARGIN) -> l
     differs = (holm(estimates.p) <= ALPHA) & (np.abs(estimates.centre) > floor)
     passes = np.abs(estimates.centre) > margin
     within = (estimates.inner_low >= -margin) & (estimates.inner_high <= margin)
+    # Five blocks give a 90% interval, too; but one line must be drawn, and it is drawn at six.
+    within &= np.isfinite(estimates.low)
     verdicts = []
     for i, centre in enumerate(estimates.centre):
         if differs[i] and passes[i]:
@@ -136,14 +138,8 @@ def tiers(
         best, others = left[0], left[1:]
         judged = judge(between[best][others], noise) if others else []
         more = [other for other, verdict in zip(others, judged) if verdict is Verdict.MORE]
-        undecided = number == 1 and others and all(v is Verdict.UNKNOWN for v in judged)
-        if undecided:
+        if number == 1 and others and set(judged) == {Verdict.UNKNOWN}:
             return None
         result[[i for i in left if i not in more]] = number
         left = more
     return result
-
-
-def excess(centre: Floats) -> Floats:
-    """By how much ratios are above 1: 0.05 for 5% more."""
-    return np.expm1(centre)

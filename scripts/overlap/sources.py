@@ -1,0 +1,229 @@
+"""What is compared: the samples of record files, and results that Google Benchmark wrote."""
+
+import json
+import tomllib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from overlap import google_benchmark
+from overlap.metrics import Metric
+from overlap.records import RecordError, Records, read_records
+
+FAILURES = ("crashed", "failed", "unreadable", "wrong")  # Errors that are no result of any kind.
+
+
+@dataclass
+class Series:
+    """One row of one file: its name, and its values by block. `places` says where it belongs: file, commit,
+    machine, profile, workload, case, backend, runtime and loop, by these names."""
+
+    row: str
+    places: dict[str, str]
+    values: dict[int, float] = field(default_factory=dict)
+    dirty: set[int] = field(default_factory=set)  # Blocks with a contaminated sample.
+    repeats: dict[int, int] = field(default_factory=dict)  # Block run again, by its repetition.
+    words: str = ""  # Why there are no values.
+    placebo_of: str = ""
+
+    @property
+    def case(self) -> str:
+        return self.places["case"]
+
+    @property
+    def backend(self) -> str:
+        return self.places["backend"]
+
+    @property
+    def failed(self) -> bool:
+        return self.words.startswith(FAILURES)
+
+    def middle(self) -> float | None:
+        return median(self.values.values()) if self.values else None
+
+
+@dataclass
+class Source:
+    """One file. Its samples are `paired` where they were taken in blocks."""
+
+    path: Path
+    series: list[Series]
+    paired: bool
+    places: dict[str, str]
+    samples: int = 0
+    contaminated: int = 0
+    blocks: int = 0
+    cases: dict[str, Any] = field(default_factory=dict)  # Their parameters, where known.
+    notes: list[str] = field(default_factory=list)
+    seed: int = 0
+    records: Records | None = None
+
+
+def read_source(path: Path, metric: Metric) -> Source:
+    """Reads a file of either kind. Raises RecordError."""
+    if google_benchmark.is_result(path):
+        return _from_google_benchmark(path, metric)
+    return from_records(read_records(path), metric)
+
+
+def _places(row: str, backend: str, run: dict[str, str]) -> dict[str, str]:
+    workload, _, _ = row.partition("/")
+    runtime, _, loop = backend.partition(":")
+    case = row.removesuffix(f"/{backend}")
+    return {
+        **run,
+        "workload": workload,
+        "case": case,
+        "backend": backend,
+        "runtime": runtime,
+        "loop": loop,
+    }
+
+
+def _run_places(path: Path, head: dict[str, Any]) -> dict[str, str]:
+    """Hand-edited heads may lack anything."""
+    machine, suite = (
+        head.get(key) if isinstance(head.get(key), dict) else {} for key in ("machine", "suite")
+    )
+    commit = str(suite.get("commit") or "unknown")[:10]
+    return {
+        "file": path.stem,
+        "commit": commit + ("+" if suite.get("modified") else ""),
+        "machine": str(machine.get("host") or "unknown"),
+        "profile": str(head.get("profile") or "unknown"),
+    }
+
+
+def _cases(head: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of each case, from the specification that the head keeps."""
+    try:
+        tables = tomllib.loads(head["specification"]["text"])
+    except (KeyError, TypeError, tomllib.TOMLDecodeError):
+        return {}
+    return {
+        f"{workload}/{case}": parameters
+        for workload, cases in tables.items()
+        if isinstance(cases, dict)
+        for case, parameters in cases.items()
+    }
+
+
+def from_records(records: Records, metric: Metric) -> Source:
+    head = records.head
+    run = _run_places(records.path, head)
+    source = Source(records.path, [], True, run, cases=_cases(head), records=records)
+    source.seed = head["seed"] if isinstance(head.get("seed"), int) else 0
+    if records.cut_short:
+        source.notes.append(f"{records.path}: {records.cut_short} and is left out")
+    rows: dict[str, Series] = {}
+    for row in head.get("rows", []):
+        places = _places(row["row"], row["backend"], run)
+        placebo_of = row.get("placebo_of") or ""
+        rows[row["row"]] = Series(
+            row["row"], places, words=row.get("skip") or "", placebo_of=placebo_of
+        )
+    sound, damage = sound_samples(records.samples)
+    if damage:
+        said = ", ".join(f"{count} {why}" for why, count in sorted(damage.items()))
+        source.notes.append(f"{records.path}: samples left out: {said}")
+    source.samples = len(sound)
+    source.contaminated = sum(_is_dirty(sample) for sample in sound)
+    source.blocks = len({s["block"] for s in sound if s.get("repeats_block") is None})
+    for sample in sound:
+        name = sample["row"]
+        if name not in rows:
+            rows[name] = Series(name, _places(name, sample["backend"], run))
+        _add(rows[name], sample, metric)
+    for series in rows.values():
+        if series.words.startswith("wrong"):
+            series.values.clear()  # One wrong result takes back the others.
+        elif series.values:
+            series.words = ""
+        elif not series.words:
+            series.words = "not measured"
+    source.series = list(rows.values())
+    return source
+
+
+def _is_dirty(sample: dict[str, Any]) -> bool:
+    contamination = sample.get("contamination")
+    return isinstance(contamination, dict) and bool(contamination.get("dirty"))
+
+
+def _add(series: Series, sample: dict[str, Any], metric: Metric) -> None:
+    block = sample["block"]
+    series.placebo_of = series.placebo_of or sample.get("placebo_of") or ""
+    if sample.get("error"):
+        if not series.words.startswith("wrong"):
+            series.words = str(sample["error"])
+        return
+    value = metric.of(sample["counters"])
+    if value is None:
+        series.words = series.words or f"{metric.title}: not measured"
+        return
+    series.values[block] = value
+    if _is_dirty(sample):
+        series.dirty.add(block)
+    if sample.get("repeats_block") is not None:
+        series.repeats[block] = sample["repeats_block"]
+
+
+def sound_samples(samples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """The samples that can be used, and how many others there are, by what is wrong with them. Of
+    samples that fill the same place the first one counts: a copy can only have come later."""
+    sound: list[dict[str, Any]] = []
+    damage: Counter[str] = Counter()
+    seen: set[tuple[object, ...]] = set()
+    for sample in samples:
+        fault = _fault(sample)
+        place = (sample.get("row"), sample.get("block"), sample.get("attempt", 0))
+        if not fault and place in seen:
+            fault = "twice in the file"
+        if fault:
+            damage[fault] += 1
+        else:
+            seen.add(place)
+            sound.append(sample)
+    return sound, damage
+
+
+def _fault(sample: dict[str, Any]) -> str:
+    names = [sample.get(key) for key in ("row", "workload", "case", "backend")]
+    if not all(isinstance(name, str) for name in names):
+        return "without a row"
+    if names[0] != "/".join(names[1:]):
+        return "whose row is not its workload, case and backend"
+    if not isinstance(sample.get("block"), int) or not isinstance(sample.get("attempt", 0), int):
+        return "without a block"
+    if not isinstance(sample.get("repeats_block"), (int, type(None))):
+        return "whose repeats_block is no block"
+    if sample.get("error"):
+        return ""
+    counters = sample.get("counters")
+    if not isinstance(counters, dict):
+        return "without counters"
+    return "" if counters.get("verified") == 1 else "without a matching receipt"
+
+
+def _from_google_benchmark(path: Path, metric: Metric) -> Source:
+    try:
+        result = google_benchmark.read_result(path)
+    except (ValueError, OSError) as error:
+        raise RecordError(f"{path}: {error}") from error
+    run = {"file": path.stem, "commit": "unknown", "profile": "google benchmark"}
+    run["machine"] = str(result.context.get("host_name") or "unknown")
+    source = Source(path, [], False, run, samples=sum(map(len, result.repetitions.values())))
+    for name, repetitions in result.repetitions.items():
+        # Ours are named workload/case/backend; other names are cases of one nameless backend.
+        parts = name.split("/")
+        backend = parts[2] if len(parts) == 3 and not parts[2].isdigit() else "benchmark"
+        series = Series(name, _places(name, backend, run))
+        values = enumerate(map(metric.of, repetitions))
+        series.values = {i: value for i, value in values if value is not None}
+        if not series.values:
+            series.words = result.errors.get(name, f"{metric.title}: not measured")
+        source.series.append(series)
+        source.blocks = max(source.blocks, len(series.values))
+    return source
