@@ -9,7 +9,7 @@ import numpy as np
 
 from overlap.metrics import Metric, log_ratio
 from overlap.sources import Series, Source
-from overlap.statistics import Estimates, Floats, bootstrapped, least_blocks, paired, unpaired
+from overlap.statistics import ALPHA, Estimates, Floats, bootstrapped, least_p, paired, unpaired
 from overlap.verdicts import Noise, Verdict, judge, more_blocks, noise_of, tiers
 
 RUN_PLACES = ("file", "commit", "machine", "profile")
@@ -422,7 +422,5 @@ def exit_code(comparison: Comparison) -> int:
 
 def _cannot_tell(case: Case) -> bool:
     """A check of this case could not have failed."""
-    judged = case.judged
-    fewest = max(cell.n for cell in judged)
-    paired_only = all(cell.how is How.PAIRED for cell in judged)
-    return case.noise.unstable or (paired_only and fewest < least_blocks(len(judged)))
+    least = min(least_p(cell.n, paired=cell.how is How.PAIRED) for cell in case.judged)
+    return case.noise.unstable or least * len(case.judged) > ALPHA

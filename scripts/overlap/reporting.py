@@ -46,7 +46,7 @@ def ratio(logarithm: float) -> str:
     if abs(logarithm) >= ENDLESS / 2:
         return "∞" if logarithm > 0 else "0"
     value = math.exp(logarithm)
-    return f"{value:.3f}" if 0.9 < value < 1.1 else plain(value)
+    return f"{value:.3f}" if 0.8 < value < 1.25 else plain(value)
 
 
 def interval(cell: Cell) -> str:
@@ -252,20 +252,25 @@ def _pivots(comparison: Comparison, row: str, column: str) -> Iterator[Grid]:
         "case": ("case", "workload"),
     }
     shown = {p for name in (row, column) for p in bound.get(name, (name,))}
-    if shown & set(RUN_PLACES):
-        shown.add("file")
-    cells = [cell for case in comparison.cases for cell in case.cells]
-    keys = [
-        place
-        for place in ("case", "runtime", "loop", "machine", "profile", "commit", "file")
-        if place not in shown and len({cell.series.places[place] for cell in cells}) > 1
-    ]
+    every = [cell for case in comparison.cases for cell in case.cells]
+    # A backend without a loop has no place in a table of loops.
+    cells = [c for c in every if c.series.places[column] and c.series.places[row]]
+    keys = [] if "case" in shown else ["case"]
+    for place in ("runtime", "loop", *RUN_PLACES):
+        if place not in shown and _collide(cells, [row, column, *keys], place):
+            keys.append(place)
     groups: dict[tuple[str, ...], list[Cell]] = {}
     for cell in cells:
         groups.setdefault(tuple(cell.series.places[k] for k in keys), []).append(cell)
     for key, members in groups.items():
-        if any(cell.series.places[column] for cell in members):
-            yield _pivot(", ".join(filter(None, key)), members, row, column, comparison)
+        yield _pivot(", ".join(filter(None, key)), members, row, column, comparison)
+
+
+def _collide(cells: Sequence[Cell], keys: Sequence[str], place: str) -> bool:
+    """Whether cells that agree in all of `keys` differ in `place`."""
+    places = [cell.series.places for cell in cells]
+    plain = {tuple(p[key] for key in keys) for p in places}
+    return len({(*(p[key] for key in keys), p[place]) for p in places}) > len(plain)
 
 
 def _pivot(title: str, cells: list[Cell], row: str, column: str, comparison: Comparison) -> Grid:
@@ -274,9 +279,9 @@ def _pivot(title: str, cells: list[Cell], row: str, column: str, comparison: Com
     for cell in cells:
         line = down.setdefault(cell.series.places[row], {})
         line.setdefault(cell.series.places[column], []).append(_short(cell, comparison))
-    columns = [Column(row, left=True), *(Column(name or "none", left=True) for name in across)]
+    columns = [Column(row, left=True), *(Column(name, left=True) for name in across)]
     rows = [
-        ([name or "none", *("; ".join(line.get(c, [NOT_MEASURED])) for c in across)], "")
+        ([name, *("; ".join(line.get(c, [NOT_MEASURED])) for c in across)], "")
         for name, line in down.items()
     ]
     return Grid(title, columns, rows)

@@ -278,3 +278,9 @@ def least_blocks(comparisons: int) -> int:
     """The fewest blocks with which the signed-rank test can find any difference at all, after Holm
     over so many comparisons: even if all blocks agree, its p-value is 2 / 2^n."""
     return math.ceil(math.log2(2 * max(1, comparisons) / ALPHA))
+
+
+def least_p(n: int, *, paired: bool) -> float:
+    """The smallest p-value that a rank test of so many observations, or of so many on either side,
+    can give: if all agree."""
+    return min(1.0, 2 / (2 ** n if paired else math.comb(2 * n, n)))
