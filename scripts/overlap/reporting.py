@@ -256,7 +256,8 @@ def _pivots(comparison: Comparison, row: str, column: str) -> Iterator[Grid]:
     # A backend without a loop has no place in a table of loops.
     cells = [c for c in every if c.series.places[column] and c.series.places[row]]
     keys = [] if "case" in shown else ["case"]
-    for place in ("runtime", "loop", *RUN_PLACES):
+    parts = ("runtime", "loop") if {row, column} & {"runtime", "loop"} else ("backend",)
+    for place in (*parts, *RUN_PLACES):
         if place not in shown and _collide(cells, [row, column, *keys], place):
             keys.append(place)
     groups: dict[tuple[str, ...], list[Cell]] = {}

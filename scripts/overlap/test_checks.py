@@ -114,12 +114,17 @@ def test_options_choose_the_steps(monkeypatch, tmp_path):
 
 def test_all_shell_scripts_are_checked():
     names = checks.shell_scripts()
-    assert {"scripts/run", "scripts/setup", "scripts/test", "scripts/twins", ".ci/run"} <= set(
-        names
-    )
+    assert {
+        "scripts/compare",
+        "scripts/run",
+        "scripts/setup",
+        "scripts/test",
+        "scripts/twins",
+        ".ci/run",
+    } <= set(names)
 
 
-@pytest.mark.parametrize("command", ["run", "setup", "test", "twins"])
+@pytest.mark.parametrize("command", ["compare", "run", "setup", "test", "twins"])
 def test_every_command_explains_itself(command):
     script = ROOT / "scripts" / command
     result = subprocess.run([script, "--help"], capture_output=True, text=True)
