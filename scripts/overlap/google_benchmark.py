@@ -47,6 +47,8 @@ def read_result(path: Path) -> Result:
         content = json.loads(path.read_text(encoding="utf-8"))
         entries = content["benchmarks"]
         result = Result(dict(content.get("context", {})))
+        for name, words in dict(result.context.get("not_measured", {})).items():
+            result.repetitions[name], result.errors[name] = [], str(words)
         named = [(str(entry.get("run_name") or entry["name"]), entry) for entry in entries]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -84,16 +86,23 @@ def _counters(entry: Mapping[str, Any]) -> dict[str, float]:
 
 
 def to_result(head: Mapping[str, Any], samples: list[dict[str, Any]]) -> dict[str, Any]:
-    """Records in Google Benchmark's form: a row is a benchmark, a sample one of its repetitions."""
+    """Records in Google Benchmark's form: a row is a benchmark, a sample one of its repetitions.
+    Rows without any number would upset its compare.py, which takes the mean of all; their words
+    stand in the context instead, as `not_measured`."""
     rows: dict[str, list[dict[str, Any]]] = {}
+    words: dict[str, str] = {}
     for sample in samples:
-        rows.setdefault(sample["row"], []).append(sample)
+        if sample.get("error"):
+            words[sample["row"]] = sample["error"]
+        else:
+            rows.setdefault(sample["row"], []).append(sample)
     benchmarks = [
         entry
         for family, (row, of_row) in enumerate(rows.items())
         for entry in _entries(family, row, of_row)
     ]
-    return {"context": _context(head), "benchmarks": benchmarks}
+    missing = {row: why for row, why in words.items() if row not in rows}
+    return {"context": {**_context(head), "not_measured": missing}, "benchmarks": benchmarks}
 
 
 def _context(head: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,22 +123,15 @@ def _context(head: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _entries(family: int, row: str, samples: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    measured = [sample for sample in samples if not sample.get("error")]
-    common = {
-        "name": row,
-        "family_index": family,
-        "per_family_instance_index": 0,
-        "run_name": row,
-        "run_type": "iteration",
-        "repetitions": len(measured),
-    }
-    if not measured:
-        words = samples[-1]["error"]
-        yield {**common, "repetitions": 1, "error_occurred": True, "error_message": words}
-    for index, sample in enumerate(measured):
+    for index, sample in enumerate(samples):
         counters = sample["counters"]
         yield {
-            **common,
+            "name": row,
+            "family_index": family,
+            "per_family_instance_index": 0,
+            "run_name": row,
+            "run_type": "iteration",
+            "repetitions": len(samples),
             "repetition_index": index,
             "threads": 1,
             "iterations": 1,
