@@ -22,9 +22,10 @@ from overlap.comparison import (
 from overlap.metrics import METRICS, Metric
 from overlap.records import RecordError
 from overlap.sampling import UsageError
-from overlap.sources import Source, read_source, sound_samples
+from overlap.sources import Source, read_source
 from overlap.verdicts import Verdict
 
+PROBLEMS_SHOWN = 20  # Of one file.
 FORMATS = ("terminal", "markdown", "csv", "json", "gbench")
 
 EXAMPLES = """examples:
@@ -195,14 +196,24 @@ def print_google_benchmark(sources: Sequence[Source]) -> None:
     if len(sources) != 1 or sources[0].records is None:
         raise UsageError("--format gbench writes one record file; compare.py reads two of them")
     records = sources[0].records
-    sound, _ = sound_samples(records.samples)
-    print(json.dumps(google_benchmark.to_result(records.head, sound), indent=1, allow_nan=False))
-    for note in sources[0].notes:
-        print(f"scripts/compare: {note}", file=sys.stderr)
+    result = google_benchmark.to_result(records.head, records.samples)
+    print(json.dumps(result, indent=1, allow_nan=False))
+
+
+def print_problems(sources: Sequence[Source]) -> None:
+    """On standard error, so that what is printed stays a table."""
+    for source in sources:
+        problems = source.records.problems if source.records else []
+        shown = problems[:PROBLEMS_SHOWN]
+        if len(problems) > len(shown):
+            shown.append(f"{source.path}: ... and {len(problems) - len(shown)} more lines")
+        for problem in shown:
+            print(f"scripts/compare: {problem}", file=sys.stderr)
 
 
 def run(options: argparse.Namespace) -> int:
     sources = read_sources(options)
+    print_problems(sources)
     if options.format == "gbench":
         print_google_benchmark(sources)
         return 0

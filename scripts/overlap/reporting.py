@@ -108,10 +108,7 @@ def _source_line(comparison: Comparison, index: int) -> str:
     name = f"{source.path.stem}: " if len(comparison.sources) > 1 else ""
     if source.records is None:
         return f"{name}{source.path.name}: Google Benchmark's JSON, without blocks: unpaired"
-    try:
-        return name + head_line(source.records)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        return f"{name}{source.path.name}: the head record is not whole; {source.blocks} blocks"
+    return name + head_line(source.records)
 
 
 def _span(values: Sequence[float]) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import tomllib
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -83,16 +82,13 @@ def _places(row: str, backend: str, run: dict[str, str]) -> dict[str, str]:
 
 
 def _run_places(path: Path, head: dict[str, Any]) -> dict[str, str]:
-    """Hand-edited heads may lack anything."""
-    machine, suite = (
-        head.get(key) if isinstance(head.get(key), dict) else {} for key in ("machine", "suite")
-    )
-    commit = str(suite.get("commit") or "unknown")[:10]
+    suite = head["suite"]
+    commit = suite["commit"][:10] or "unknown"
     return {
         "file": path.stem,
-        "commit": commit + ("+" if suite.get("modified") else ""),
-        "machine": str(machine.get("host") or "unknown"),
-        "profile": str(head.get("profile") or "unknown"),
+        "commit": commit + ("+" if suite["modified"] else ""),
+        "machine": head["machine"]["host"],
+        "profile": head["profile"],
     }
 
 
@@ -114,28 +110,22 @@ def from_records(records: Records, metric: Metric) -> Source:
     head = records.head
     run = _run_places(records.path, head)
     source = Source(records.path, [], True, run, cases=_cases(head), records=records)
-    source.seed = head["seed"] if isinstance(head.get("seed"), int) else 0
+    source.seed = abs(head["seed"])
     if records.cut_short:
         source.notes.append(f"{records.path}: {records.cut_short} and is left out")
+    if records.problems:
+        source.notes.append(f"{records.path}: {len(records.problems)} of its lines are not sound")
     rows: dict[str, Series] = {}
-    for row in head.get("rows", []):
+    for row in head["rows"]:
         places = _places(row["row"], row["backend"], run)
         placebo_of = row.get("placebo_of") or ""
-        rows[row["row"]] = Series(
-            row["row"], places, words=row.get("skip") or "", placebo_of=placebo_of
-        )
-    sound, damage = sound_samples(records.samples)
-    if damage:
-        said = ", ".join(f"{count} {why}" for why, count in sorted(damage.items()))
-        source.notes.append(f"{records.path}: samples left out: {said}")
-    source.samples = len(sound)
-    source.contaminated = sum(_is_dirty(sample) for sample in sound)
-    source.blocks = len({s["block"] for s in sound if s.get("repeats_block") is None})
-    for sample in sound:
-        name = sample["row"]
-        if name not in rows:
-            rows[name] = Series(name, _places(name, sample["backend"], run))
-        _add(rows[name], sample, metric)
+        rows[row["row"]] = Series(row["row"], places, words=row["skip"], placebo_of=placebo_of)
+    samples = records.samples
+    source.samples = len(samples)
+    source.contaminated = sum(map(_is_dirty, samples))
+    source.blocks = len({s["block"] for s in samples if "repeats_block" not in s})
+    for sample in samples:
+        _add(rows[sample["row"]], sample, metric)
     for series in rows.values():
         if series.words.startswith("wrong"):
             series.values.clear()  # One wrong result takes back the others.
@@ -148,16 +138,14 @@ def from_records(records: Records, metric: Metric) -> Source:
 
 
 def _is_dirty(sample: dict[str, Any]) -> bool:
-    contamination = sample.get("contamination")
-    return isinstance(contamination, dict) and bool(contamination.get("dirty"))
+    return bool(sample.get("contamination", {}).get("dirty"))
 
 
 def _add(series: Series, sample: dict[str, Any], metric: Metric) -> None:
     block = sample["block"]
-    series.placebo_of = series.placebo_of or sample.get("placebo_of") or ""
-    if sample.get("error"):
+    if "error" in sample:
         if not series.words.startswith("wrong"):
-            series.words = str(sample["error"])
+            series.words = sample["error"]
         return
     value = metric.of(sample["counters"])
     if value is None:
@@ -166,45 +154,8 @@ def _add(series: Series, sample: dict[str, Any], metric: Metric) -> None:
     series.values[block] = value
     if _is_dirty(sample):
         series.dirty.add(block)
-    if sample.get("repeats_block") is not None:
+    if "repeats_block" in sample:
         series.repeats[block] = sample["repeats_block"]
-
-
-def sound_samples(samples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Counter[str]]:
-    """The samples that can be used, and how many others there are, by what is wrong with them. Of
-    samples that fill the same place the first one counts: a copy can only have come later."""
-    sound: list[dict[str, Any]] = []
-    damage: Counter[str] = Counter()
-    seen: set[tuple[object, ...]] = set()
-    for sample in samples:
-        fault = _fault(sample)
-        place = (sample.get("row"), sample.get("block"), sample.get("attempt", 0))
-        if not fault and place in seen:
-            fault = "twice in the file"
-        if fault:
-            damage[fault] += 1
-        else:
-            seen.add(place)
-            sound.append(sample)
-    return sound, damage
-
-
-def _fault(sample: dict[str, Any]) -> str:
-    names = [sample.get(key) for key in ("row", "workload", "case", "backend")]
-    if not all(isinstance(name, str) for name in names):
-        return "without a row"
-    if names[0] != "/".join(names[1:]):
-        return "whose row is not its workload, case and backend"
-    if not isinstance(sample.get("block"), int) or not isinstance(sample.get("attempt", 0), int):
-        return "without a block"
-    if not isinstance(sample.get("repeats_block"), (int, type(None))):
-        return "whose repeats_block is no block"
-    if sample.get("error"):
-        return ""
-    counters = sample.get("counters")
-    if not isinstance(counters, dict):
-        return "without counters"
-    return "" if counters.get("verified") == 1 else "without a matching receipt"
 
 
 def _from_google_benchmark(path: Path, metric: Metric) -> Source:

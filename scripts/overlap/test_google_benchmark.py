@@ -116,7 +116,8 @@ def test_what_is_written_is_read_again(capsys, tmp_path):
 def test_google_benchmarks_own_compare_py_works_on_what_is_written(capsys, tmp_path):
     words = {"floor": "limit: 3 processes"}  # A row without a number must not upset it.
     before = exported(capsys, write_records(tmp_path / "before.jsonl", TRUTH, words=words))
-    after = exported(capsys, write_records(tmp_path / "after.jsonl", TRUTH, level=2e-3))
+    now = write_records(tmp_path / "after.jsonl", TRUTH, words=words, level=2e-3)
+    after = exported(capsys, now)
     command = [sys.executable, COMPARE_PY, "--no-color", "benchmarks", before, after]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
