@@ -84,25 +84,24 @@ void required_cancelled_read_takes_no_bytes() {
 }
 
 template <event_loop Loop>
-void required_cancel_of_one_waiting_read_leaves_the_others() {
-    stream_pair stream;
-    std::array<char, 3> bytes{};
-    std::deque<io_probe> reading;
+void required_cancel_of_one_waiting_accept_leaves_the_others() {
+    const unique_descriptor listener = open_listener(endpoint{});
+    std::deque<io_probe> accepting;
     Loop loop;
-    for (char& byte : bytes) {
-        loop.submit(&reading.emplace_back(operation_kind::read, stream.near.get(), &byte, 1U));
+    for (int i = 0; i < 3; ++i) {
+        loop.submit(&accepting.emplace_back(operation_kind::accept, listener.get()));
     }
     settle(loop);
-    loop.cancel(&reading[1]);
-    run_until_complete(loop, reading[1]);
-    send_all(stream.far, "ab");
-    run_until_all_complete(loop, reading);
-    expect_result(reading[0], 1, "the read before a cancelled one");
-    expect_result(reading[1], -ECANCELED, "the cancelled read");
-    expect_result(reading[2], 1, "the read after a cancelled one");
-    const bool both = std::minmax(bytes[0], bytes[2]) == std::minmax('a', 'b');
-    expect(both && bytes[1] == 0, "bytes that went elsewhere",
-           "one byte to each read that is left");
+    loop.cancel(&accepting[1]);
+    settle(loop);
+    const std::array clients{connect_to(listener), connect_to(listener)};
+    run_until_complete(loop, accepting[0], accepting[2]);
+    for (const auto which : {0U, 2U}) {
+        const unique_descriptor accepted(accepting[which].result);
+        expect(accepted.get() >= 0,
+               text("accept number ", which, ": ", describe_result(accepting[which].result)),
+               "a connection, as only accept number 1 was cancelled");
+    }
 }
 
 template <event_loop Loop>
@@ -231,9 +230,9 @@ std::vector<rule> cancel_rules() {
          &required_io_cancelled_at_once_completes_once<Loop>, need::io},
         {"required_cancelled_read_takes_no_bytes", once, where,
          &required_cancelled_read_takes_no_bytes<Loop>, need::io},
-        {"required_cancel_of_one_waiting_read_leaves_the_others",
+        {"required_cancel_of_one_waiting_accept_leaves_the_others",
          "cancel asks that `op` complete now, and no other.", where,
-         &required_cancel_of_one_waiting_read_leaves_the_others<Loop>, need::io},
+         &required_cancel_of_one_waiting_accept_leaves_the_others<Loop>, need::io},
         {"required_cancel_of_completed_io_changes_nothing", once, where,
          &required_cancel_of_completed_io_changes_nothing<Loop>, need::io},
         {"required_cancel_in_the_turn_of_completion_loses_nothing", own_result, where,

@@ -131,64 +131,72 @@ void required_run_does_not_return_for_want_of_work() {
     run_until_complete(loop, op);
 }
 
-/// What one thread posts, and what the loop has seen of it.
-struct posting_thread {
-    explicit posting_thread(std::size_t count) : probes(count) {}
-
-    std::vector<post_probe> probes;
-    std::size_t seen = 0;
-    std::size_t out_of_order = 0;
-};
-
-/// Four threads post 10,000 operations each while the loop runs. `inspect` sees each thread's.
-template <event_loop Loop, class Inspect>
-void post_from_four_threads(Inspect inspect) {
-    constexpr std::size_t each = 10'000;
-    std::array<posting_thread, 4> posters{posting_thread(each), posting_thread(each),
-                                          posting_thread(each), posting_thread(each)};
+/// Threads post operations of theirs, one list each, while the loop runs, and until a while after.
+template <event_loop Loop, std::size_t Threads>
+void post_from_threads(std::array<std::vector<post_probe>, Threads>& lists) {
+    std::atomic<std::size_t> ended = 0;
+    int beats_since = 0;
+    heartbeat beat;
     Loop loop;
-    countdown all(posters.size() * each, [&] { loop.stop(); });
-    for (auto& poster : posters) {
-        for (std::size_t i = 0; i < each; ++i) {
-            poster.probes[i].then = [&, i] {
-                poster.out_of_order += i != poster.seen;
-                ++poster.seen;
-                all.arrive();
-            };
-        }
-    }
+    beat.then = [&] {
+        if (ended == Threads && ++beats_since == 2) loop.stop();
+    };
+    beat.start(loop);
     {
         std::vector<std::jthread> threads;
-        for (auto& poster : posters) {
+        for (auto& list : lists) {
             threads.emplace_back([&] {
-                for (auto& op : poster.probes) loop.post_remote(&op);
+                for (auto& op : list) loop.post_remote(&op);
+                ++ended;
             });
         }
         loop.run();
     }
     settle(loop);
-    for (const auto& poster : posters) inspect(poster);
 }
 
 template <event_loop Loop>
 void required_remote_posts_from_four_threads_all_arrive() {
-    post_from_four_threads<Loop>([](const posting_thread& poster) {
-        for (const auto& op : poster.probes) {
+    constexpr std::size_t each = 10'000;
+    std::array lists{std::vector<post_probe>(each), std::vector<post_probe>(each),
+                     std::vector<post_probe>(each), std::vector<post_probe>(each)};
+    post_from_threads<Loop>(lists);
+    for (const auto& list : lists) {
+        for (const auto& op : list) {
             expect_equal(op.completions, 1, "completions of an operation posted by a thread");
         }
-    });
+    }
 }
 
 template <event_loop Loop>
 void required_remote_posts_of_one_thread_run_in_order() {
-    post_from_four_threads<Loop>([](const posting_thread& poster) {
-        expect_equal(poster.out_of_order, 0U, "operations of one thread that ran out of order");
-    });
+    std::array lists{std::vector<post_probe>(10'000)};
+    std::size_t last = 0;
+    std::size_t out_of_order = 0;
+    for (std::size_t i = 0; i < lists[0].size(); ++i) {
+        lists[0][i].then = [&, i] { out_of_order += i < std::exchange(last, i); };
+    }
+    post_from_threads<Loop>(lists);
+    expect_equal(out_of_order, 0U, "operations of one thread that ran before an earlier one");
 }
 
 template <event_loop Loop>
+void required_remote_posts_run_on_the_loops_thread() {
+    std::array lists{std::vector<post_probe>(100)};
+    const auto own_thread = std::this_thread::get_id();
+    std::atomic<int> strangers = 0;
+    for (auto& op : lists[0]) {
+        op.then = [&] { strangers += std::this_thread::get_id() != own_thread; };
+    }
+    post_from_threads<Loop>(lists);
+    expect_equal(strangers.load(), 0, "operations that ran on the thread that posted them");
+}
+
+/// Four threads, one after the other, wake a loop that has nothing to do for an hour.
+template <event_loop Loop>
 void required_remote_post_wakes_a_sleeping_loop() {
     constexpr int rounds = 20;
+    constexpr int threads = 4;
     constexpr auto until_it_sleeps = std::chrono::milliseconds(2);
     timer_probe far;
     post_probe wake;
@@ -199,13 +207,16 @@ void required_remote_post_wakes_a_sleeping_loop() {
         woken = wake.completions;
     };
     loop.call_at(&far, loop.now() + std::chrono::hours(1));
-    std::jthread other([&] {
-        for (int round = 0; round < rounds; ++round) {
-            while (woken != round) std::this_thread::yield();
-            std::this_thread::sleep_for(until_it_sleeps);
-            loop.post_remote(&wake);
-        }
-    });
+    std::vector<std::jthread> others;
+    for (int number = 0; number < threads; ++number) {
+        others.emplace_back([&, number] {
+            for (int round = number; round < rounds; round += threads) {
+                while (woken != round) std::this_thread::sleep_for(until_it_sleeps / 8);
+                std::this_thread::sleep_for(until_it_sleeps);
+                loop.post_remote(&wake);
+            }
+        });
+    }
     loop.run();
     expect_equal(wake.completions, rounds, "remote posts that a sleeping loop ran");
 }
@@ -213,9 +224,11 @@ void required_remote_post_wakes_a_sleeping_loop() {
 template <event_loop Loop>
 void stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep() {
     constexpr int rounds = 10'000;
+    timer_probe far;
     post_probe wake;
     std::atomic<int> woken = 0;
     Loop loop;
+    loop.call_at(&far, loop.now() + std::chrono::hours(1));
     wake.then = [&] {
         if (wake.completions == rounds) loop.stop();
         woken = wake.completions;
@@ -230,6 +243,23 @@ void stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep() {
     });
     loop.run();
     expect_equal(wake.completions, rounds, "remote posts that ran");
+}
+
+template <event_loop Loop>
+void required_remote_posts_complete_while_an_operation_reposts_itself() {
+    post_probe remote;
+    post_probe busy;
+    Loop loop;
+    busy.then = [&] {
+        if (remote.completions == 0) loop.post(&busy);
+    };
+    loop.post(&busy);
+    const std::jthread other([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        loop.post_remote(&remote);
+    });
+    run_until_complete(loop, remote);
+    expect_equal(remote.completions, 1, "completions of an operation posted by another thread");
 }
 
 template <event_loop Loop>
@@ -252,7 +282,9 @@ void required_two_loops_on_two_threads() {
     };
     const auto side = [&](std::size_t number) {
         const auto own_thread = std::this_thread::get_id();
+        heartbeat beat;
         Loop loop;
+        beat.start(loop);
         loops[number] = &loop;
         both.arrive_and_wait();
         for (auto& timer : timers[number]) {
@@ -303,11 +335,17 @@ std::vector<rule> posting_rules() {
         {"required_remote_posts_of_one_thread_run_in_order",
          "Operations posted by one thread run in the order of its calls.", where,
          &required_remote_posts_of_one_thread_run_in_order<Loop>},
+        {"required_remote_posts_run_on_the_loops_thread",
+         "A loop is used on one thread; `done` is called from inside run().", where,
+         &required_remote_posts_run_on_the_loops_thread<Loop>},
         {"required_remote_post_wakes_a_sleeping_loop", "post_remote wakes the loop if it waits.",
          where, &required_remote_post_wakes_a_sleeping_loop<Loop>},
         {"stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep",
          "post_remote wakes the loop if it waits.", where,
          &stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep<Loop>},
+        {"required_remote_posts_complete_while_an_operation_reposts_itself",
+         "Operations that keep posting themselves do not keep remote posts from completing.", where,
+         &required_remote_posts_complete_while_an_operation_reposts_itself<Loop>},
         {"required_two_loops_on_two_threads",
          "Two loops on two threads know nothing of each other.", where,
          &required_two_loops_on_two_threads<Loop>},

@@ -63,13 +63,20 @@ void required_equal_deadlines_complete_in_order_of_call() {
     constexpr std::size_t deadlines = 10;
     std::vector<timer_probe> timers(1'000);
     std::vector<std::vector<std::size_t>> completed(deadlines);
+    timer_probe midway;
     Loop loop;
     const auto begin = loop.now() + std::chrono::milliseconds(5);
-    for (std::size_t i = 0; i < timers.size(); ++i) {
-        const std::size_t which = (7 * i) % deadlines;
-        timers[i].then = [&completed, which, i] { completed[which].push_back(i); };
-        loop.call_at(&timers[i], begin + std::chrono::microseconds(which));
-    }
+    const auto arm = [&](std::size_t first, std::size_t last) {
+        for (std::size_t i = first; i < last; ++i) {
+            const std::size_t which = (7 * i) % deadlines;
+            timers[i].then = [&completed, which, i] { completed[which].push_back(i); };
+            loop.call_at(&timers[i], begin + std::chrono::microseconds(which));
+        }
+    };
+    arm(0, timers.size() / 2);
+    midway.then = [&] { arm(timers.size() / 2, timers.size()); };
+    loop.call_at(&midway, begin - std::chrono::milliseconds(2));
+    run_until_complete(loop, midway);
     run_until_all_complete(loop, timers);
     for (const auto& same_deadline : completed) {
         expect(std::ranges::is_sorted(same_deadline),
@@ -104,11 +111,6 @@ void required_far_deadline_waits() {
     settle(loop);
     expect_equal(farthest.completions + in_a_century.completions, 0,
                  "completions of timers that are due in a century or never");
-    loop.cancel(&farthest);
-    loop.cancel(&in_a_century);
-    run_until_complete(loop, farthest, in_a_century);
-    expect_result(farthest, -ECANCELED, "the cancelled timer of the last time point");
-    expect_result(in_a_century, -ECANCELED, "the cancelled timer of a century");
 }
 
 template <event_loop Loop>
@@ -160,14 +162,14 @@ void required_cancel_completes_nothing_outside_run() {
     Loop loop;
     loop.call_at(&timer, loop.now() + std::chrono::hours(1));
     loop.cancel(&timer);
-    const int before_run = timer.completions;
-    run_until_complete(loop, timer);
-    expect_equal(before_run, 0, "completions inside a cancel() that was called outside run()");
+    expect_equal(timer.completions, 0,
+                 "completions inside a cancel() that was called outside run()");
 }
 
 template <event_loop Loop>
 void required_cancelling_some_timers_leaves_the_others() {
     constexpr std::size_t stride = 3;
+    timer_probe last;
     std::vector<timer_probe> timers(3'000);
     std::vector<nanoseconds> completed;
     Loop loop;
@@ -180,12 +182,10 @@ void required_cancelling_some_timers_leaves_the_others() {
         loop.call_at(&timers[i], begin + delays[i]);
     }
     for (std::size_t i = 0; i < timers.size(); i += stride) loop.cancel(&timers[i]);
-    run_until_all_complete(loop, timers);
-    settle(loop);
+    loop.call_at(&last, begin + std::chrono::milliseconds(6));
+    run_until_complete(loop, last);
     for (std::size_t i = 0; i < timers.size(); ++i) {
-        const bool cancelled = i % stride == 0;
-        expect_result(timers[i], cancelled ? -ECANCELED : 0,
-                      cancelled ? "a cancelled timer" : "a timer beside cancelled ones");
+        if (i % stride != 0) expect_result(timers[i], 0, "a timer beside cancelled ones");
     }
     expect(std::ranges::is_sorted(completed), "timers left by cancel() completed out of order",
            "the order of the deadlines");

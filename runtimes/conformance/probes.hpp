@@ -75,6 +75,33 @@ public:
     }
 };
 
+/// Wakes the loop every millisecond, for rules that are about something else than how a loop is
+/// woken. Declare it before the loop.
+class heartbeat {
+public:
+    std::function<void()> then;  ///< Called at each beat, if set.
+
+    template <event_loop Loop>
+    void start(Loop& loop) {
+        // Two timers that arm each other lean less on the loop than one that arms itself.
+        const auto arm_after = [this, &loop](timer_probe& one, timer_probe& other) {
+            one.then = [this, &loop, &other] {
+                loop.call_at(&other, loop.now() + period);
+                if (then) then();
+            };
+        };
+        arm_after(tick_, tock_);
+        arm_after(tock_, tick_);
+        loop.call_at(&tick_, loop.now() + period);
+    }
+
+private:
+    static constexpr auto period = std::chrono::milliseconds(1);
+
+    timer_probe tick_;
+    timer_probe tock_;
+};
+
 namespace detail {
 /// `for_each` calls what it is given with each probe.
 template <event_loop Loop, class ForEach>
@@ -111,16 +138,19 @@ void settle(Loop& loop) {
     constexpr auto long_enough = std::chrono::milliseconds(1);
     constexpr int often_enough = 16;
     const auto begin = std::chrono::steady_clock::now();
-    post_probe turn;
-    turn.then = [&] {
-        const auto elapsed = std::chrono::steady_clock::now() - begin;
-        if (turn.completions >= often_enough && elapsed >= long_enough) {
-            loop.stop();
-        } else {
-            loop.post(&turn);
-        }
+    // Two operations that post each other lean less on the loop than one that posts itself.
+    post_probe left;
+    post_probe right;
+    const auto post_after = [&](post_probe& one, post_probe& other) {
+        one.then = [&] {
+            const auto elapsed = std::chrono::steady_clock::now() - begin;
+            if (one.completions >= often_enough && elapsed >= long_enough) return loop.stop();
+            loop.post(&other);
+        };
     };
-    loop.post(&turn);
+    post_after(left, right);
+    post_after(right, left);
+    loop.post(&left);
     loop.run();
 }
 
