@@ -155,6 +155,7 @@ void required_cancel_in_the_turn_of_completion_loses_nothing() {
 template <event_loop Loop>
 void stochastic_cancel_races_a_read() {
     constexpr int rounds = 2'000;
+    constexpr int longest_pause = 30'000;  // In steps: longer than it takes the peer to send.
     stream_pair stream;
     char byte = 0;
     io_probe reading(operation_kind::read, stream.near.get(), &byte, 1);
@@ -178,7 +179,7 @@ void stochastic_cancel_races_a_read() {
         reading.completions = canceller.completions = 0;
         loop.submit(&reading);
         begun = round;
-        pass_time(round % 300);
+        pass_time(round * 17 % longest_pause);
         loop.post(&canceller);
         run_until_complete(loop, reading, canceller);
         while (sent != round) std::this_thread::yield();

@@ -128,7 +128,7 @@ void required_errors_are_results() {
     io_probe bad_read(operation_kind::read, -1, &byte, 1);
     io_probe closed_read(operation_kind::read, never_open + 1, &byte, 1);
     io_probe bad_write(operation_kind::write, never_open, "x", 1);
-    io_probe bad_close(operation_kind::close, never_open);
+    io_probe bad_close(operation_kind::close, never_open + 2);
     io_probe bad_accept(operation_kind::accept, not_a_listener.get());
     io_probe after_reset(operation_kind::read, reset.near.get(), &byte, 1);
     io_probe after_close(operation_kind::write, gone.near.get(), "x", 1);
