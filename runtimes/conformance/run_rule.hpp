@@ -79,6 +79,9 @@ namespace detail {
 /// the process.
 inline constexpr std::string_view all_well = "kept";
 
+/// How the child's words begin when the rule threw does_not_apply.
+inline constexpr std::string_view no_case = "does not apply: ";
+
 /// The child's side: never returns. "kept" or the reason goes through the pipe.
 [[noreturn]] inline void check_and_exit(const rule& which, int pipe, std::chrono::seconds limit) {
     ::setpgid(0, 0);
@@ -97,6 +100,8 @@ inline constexpr std::string_view all_well = "kept";
         }
     } catch (const violation& broken) {
         message = broken.what();
+    } catch (const does_not_apply& other) {
+        message = text(no_case, other.what());
     } catch (const std::exception& other) {
         message = text("seen: an exception: ", other.what());
     } catch (...) {
@@ -137,6 +142,9 @@ inline verdict judge(int status, std::string message, std::chrono::seconds limit
                        " (is a sanitizer's report above?)");
     }
     if (message == all_well) return {outcome::kept, ""};
+    if (message.starts_with(no_case)) {
+        return {outcome::not_applicable, message.substr(no_case.size())};
+    }
     return {outcome::broken, std::move(message)};
 }
 

@@ -84,6 +84,12 @@ TEST(run_rule, a_need_that_is_not_met_is_not_a_pass) {
     EXPECT_THAT(result.reason, HasSubstr("needs I/O"));
 }
 
+TEST(run_rule, a_rule_may_find_that_it_does_not_apply) {
+    const verdict result = judge([] { throw does_not_apply("needs a tail"); });
+    EXPECT_EQ(result.what, outcome::not_applicable);
+    EXPECT_EQ(result.reason, "needs a tail");
+}
+
 TEST(run_rule, a_leak_breaks_the_rule_where_leaks_are_looked_for) {
     if (__lsan_do_recoverable_leak_check == nullptr) GTEST_SKIP() << "needs LeakSanitizer";
     const verdict result = judge([] {

@@ -1,4 +1,4 @@
-// Rules of every runtime: sleeping, yielding, and how many tasks are in flight.
+// Rules of every runtime: sleeping, yielding, how many tasks are in flight, tasks in the background.
 #pragma once
 
 #include <overlap/conformance/runtime_tasks.hpp>
@@ -147,6 +147,194 @@ void required_tasks_that_yield_all_end() {
     }
 }
 
+/// The first task yields until another one has run; whether that came about.
+template <stackless_runtime Runtime>
+task_of<Runtime, bool>
+yield_until_another_runs(Runtime& runtime, std::atomic<std::uint32_t>* counts, std::size_t index) {
+    if (index != 0) ++counts[0];
+    for (int turn = 0; turn < 1'000'000 && counts[0] == 0; ++turn) co_await runtime.yield();
+    co_return counts[0] != 0;
+}
+
+template <direct_runtime Runtime>
+task_of<Runtime, bool>
+yield_until_another_runs(Runtime& runtime, std::atomic<std::uint32_t>* counts, std::size_t index) {
+    if (index != 0) ++counts[0];
+    for (int turn = 0; turn < 1'000'000 && counts[0] == 0; ++turn) runtime.yield();
+    return counts[0] != 0;
+}
+
+template <stackless_runtime Runtime>
+task_of<Runtime, std::vector<bool>> gather_yielding_pair(Runtime& runtime,
+                                                         std::atomic<std::uint32_t>* counts) {
+    co_return co_await runtime.gather(2, [&runtime, counts](std::size_t index) {
+        return yield_until_another_runs(runtime, counts, index);
+    });
+}
+
+template <direct_runtime Runtime>
+task_of<Runtime, std::vector<bool>> gather_yielding_pair(Runtime& runtime,
+                                                         std::atomic<std::uint32_t>* counts) {
+    return runtime.gather(2, [&runtime, counts](std::size_t index) {
+        return yield_until_another_runs(runtime, counts, index);
+    });
+}
+
+template <any_runtime Runtime>
+void required_yield_lets_other_tasks_go_first() {
+    const shared_counts counts(1);
+    fresh<Runtime> made;
+    Runtime& runtime = made.runtime;
+    if (runtime.task_limit() < 2) throw does_not_apply("needs two tasks in flight at once");
+    const auto seen =
+        run_root(runtime, [&] { return gather_yielding_pair(runtime, counts.data()); });
+    expect(seen.front(), "a task yielded a million times, and no other one ran",
+           "yield lets other tasks that are ready go first");
+}
+
+/// Whether a runtime has spawn(), which is not asked of all.
+template <class Runtime>
+concept spawning_runtime =
+    (direct_runtime<Runtime> &&
+     requires(Runtime& runtime) { runtime.spawn([] { return std::size_t{1}; }).join(); }) ||
+    (stackless_runtime<Runtime> && requires(Runtime& runtime, task_of<Runtime, std::size_t> task) {
+        runtime.spawn(std::move(task));
+    });
+
+/// Starts body(runtime, index), a task of either colour, in the background.
+template <spawning_runtime Runtime, class Body>
+auto start(Runtime& runtime, Body body, std::size_t index) {
+    if constexpr (direct_runtime<Runtime>) {
+        return runtime.spawn([&runtime, body, index] { return body(runtime, index); });
+    } else {
+        return runtime.spawn(body(runtime, index));
+    }
+}
+
+/// What `co_await` takes for the end of a background task; in the direct colour, its result.
+template <spawning_runtime Runtime, class Handle>
+decltype(auto) joined(Handle& handle) {
+    if constexpr (direct_runtime<Runtime>) {
+        return handle.join();
+    } else {
+        return (handle);
+    }
+}
+
+template <stackless_runtime Runtime>
+task_of<Runtime, std::vector<std::size_t>> spawn_squares(Runtime& runtime, std::size_t n) {
+    std::vector<decltype(start(runtime, &square_of<Runtime>, n))> started;
+    for (std::size_t index = 0; index < n; ++index) {
+        started.push_back(start(runtime, &square_of<Runtime>, index));
+    }
+    std::vector<std::size_t> results;
+    for (auto& each : started) results.push_back(co_await joined<Runtime>(each));
+    co_return results;
+}
+
+template <direct_runtime Runtime>
+task_of<Runtime, std::vector<std::size_t>> spawn_squares(Runtime& runtime, std::size_t n) {
+    std::vector<decltype(start(runtime, &square_of<Runtime>, n))> started;
+    for (std::size_t index = 0; index < n; ++index) {
+        started.push_back(start(runtime, &square_of<Runtime>, index));
+    }
+    std::vector<std::size_t> results;
+    for (auto& each : started) results.push_back(joined<Runtime>(each));
+    return results;
+}
+
+/// The errno value with which a background task fails; 0 when joining it throws nothing.
+template <stackless_runtime Runtime>
+task_of<Runtime, int> error_of_spawned_task(Runtime& runtime) {
+    auto started = start(runtime, &throw_system_error<Runtime>, 0);
+    try {
+        co_await joined<Runtime>(started);
+    } catch (const std::system_error& error) {
+        co_return error.code().value();
+    }
+    co_return 0;
+}
+
+template <direct_runtime Runtime>
+task_of<Runtime, int> error_of_spawned_task(Runtime& runtime) {
+    auto started = start(runtime, &throw_system_error<Runtime>, 0);
+    try {
+        joined<Runtime>(started);
+    } catch (const std::system_error& error) {
+        return error.code().value();
+    }
+    return 0;
+}
+
+/// Whether a background task sees what its spawner does after spawn() has returned.
+template <stackless_runtime Runtime>
+task_of<Runtime, bool> run_beside_spawned_task(Runtime& runtime,
+                                               std::atomic<std::uint32_t>* counts) {
+    auto started = start(
+        runtime,
+        [counts](Runtime& on, std::size_t index) {
+            return yield_until_another_runs(on, counts, index);
+        },
+        0);
+    ++counts[0];
+    co_return co_await joined<Runtime>(started);
+}
+
+template <direct_runtime Runtime>
+task_of<Runtime, bool> run_beside_spawned_task(Runtime& runtime,
+                                               std::atomic<std::uint32_t>* counts) {
+    auto started = start(
+        runtime,
+        [counts](Runtime& on, std::size_t index) {
+            return yield_until_another_runs(on, counts, index);
+        },
+        0);
+    ++counts[0];
+    return joined<Runtime>(started);
+}
+
+template <any_runtime Runtime>
+void require_spawn() {
+    if (!spawning_runtime<Runtime>) throw does_not_apply("needs a runtime with spawn()");
+}
+
+template <any_runtime Runtime>
+void required_spawned_tasks_are_joined() {
+    require_spawn<Runtime>();
+    if constexpr (spawning_runtime<Runtime>) {
+        fresh<Runtime> made;
+        Runtime& runtime = made.runtime;
+        const auto results = run_root(runtime, [&] { return spawn_squares(runtime, 20); });
+        for (std::size_t index = 0; index < 20; ++index) {
+            expect_equal(results[index], index * index, text("result of spawned task ", index));
+        }
+    }
+}
+
+template <any_runtime Runtime>
+void required_join_throws_what_the_task_threw() {
+    require_spawn<Runtime>();
+    if constexpr (spawning_runtime<Runtime>) {
+        fresh<Runtime> made;
+        Runtime& runtime = made.runtime;
+        const int error = run_root(runtime, [&] { return error_of_spawned_task(runtime); });
+        expect_equal(error, ENOENT, "error of a spawned task that threw ENOENT");
+    }
+}
+
+template <any_runtime Runtime>
+void required_spawned_tasks_run_beside_their_spawner() {
+    require_spawn<Runtime>();
+    if constexpr (spawning_runtime<Runtime>) {
+        const shared_counts counts(1);
+        fresh<Runtime> made;
+        Runtime& runtime = made.runtime;
+        expect(run_root(runtime, [&] { return run_beside_spawned_task(runtime, counts.data()); }),
+               "a spawned task ended before its spawner went on, although it yielded",
+               "spawn runs a task in the background");
+    }
+}
+
 template <any_runtime Runtime>
 std::vector<rule> runtime_waiting_rules() {
     return {
@@ -158,6 +346,17 @@ std::vector<rule> runtime_waiting_rules() {
          runtime_contract, &required_as_many_tasks_are_in_flight_as_the_limit_says<Runtime>},
         {"required_tasks_that_yield_all_end", "yield lets other tasks that are ready go first",
          runtime_contract, &required_tasks_that_yield_all_end<Runtime>},
+        {"required_yield_lets_other_tasks_go_first",
+         "yield lets other tasks that are ready go first", runtime_contract,
+         &required_yield_lets_other_tasks_go_first<Runtime>},
+        {"required_spawned_tasks_are_joined",
+         "joining a spawned task waits for its end and returns its result", runtime_contract,
+         &required_spawned_tasks_are_joined<Runtime>},
+        {"required_join_throws_what_the_task_threw",
+         "joining a spawned task throws what the task threw", runtime_contract,
+         &required_join_throws_what_the_task_threw<Runtime>},
+        {"required_spawned_tasks_run_beside_their_spawner", "spawn runs a task in the background",
+         runtime_contract, &required_spawned_tasks_run_beside_their_spawner<Runtime>},
     };
 }
 

@@ -299,6 +299,45 @@ task_of<Runtime, void> gather_late_failures(Runtime& runtime, std::size_t n) {
     runtime.gather(n, [&runtime](std::size_t index) { return throw_late(runtime, index); });
 }
 
+/// The first task throws at once; the others count up a while later.
+template <stackless_runtime Runtime>
+task_of<Runtime, void> throw_or_count_late(Runtime& runtime, std::atomic<std::uint32_t>* counts,
+                                           std::size_t index) {
+    if (index == 0) {
+        ++counts[index];
+        throw std::runtime_error("task 0");
+    }
+    co_await runtime.sleep_until(runtime.now() + std::chrono::milliseconds(20));
+    ++counts[index];
+}
+
+template <direct_runtime Runtime>
+task_of<Runtime, void> throw_or_count_late(Runtime& runtime, std::atomic<std::uint32_t>* counts,
+                                           std::size_t index) {
+    if (index == 0) {
+        ++counts[index];
+        throw std::runtime_error("task 0");
+    }
+    runtime.sleep_until(runtime.now() + std::chrono::milliseconds(20));
+    ++counts[index];
+}
+
+template <stackless_runtime Runtime>
+task_of<Runtime, void> gather_stragglers(Runtime& runtime, std::size_t n,
+                                         std::atomic<std::uint32_t>* counts) {
+    co_await runtime.gather(n, [&runtime, counts](std::size_t index) {
+        return throw_or_count_late(runtime, counts, index);
+    });
+}
+
+template <direct_runtime Runtime>
+task_of<Runtime, void> gather_stragglers(Runtime& runtime, std::size_t n,
+                                         std::atomic<std::uint32_t>* counts) {
+    runtime.gather(n, [&runtime, counts](std::size_t index) {
+        return throw_or_count_late(runtime, counts, index);
+    });
+}
+
 template <stackless_runtime Runtime>
 task_of<Runtime, int> throw_system_error(Runtime&, std::size_t) {
     throw std::system_error(ENOENT, std::generic_category(), "no such thing");

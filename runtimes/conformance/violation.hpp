@@ -28,6 +28,13 @@ private:
     }
 };
 
+/// Thrown by a rule that finds that it asks for more than the thing under test has. what() says what
+/// that is.
+class does_not_apply : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 /// Joins what can be written to a stream into one string: text("byte ", 3, " of ", 5).
 template <class... Parts>
 [[nodiscard]] std::string text(const Parts&... parts) {

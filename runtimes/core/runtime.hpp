@@ -19,6 +19,13 @@
 //   runtime.write(fd, bytes)    All the bytes, however many steps that takes.
 //   runtime.close(fd)           Closes a descriptor that came from accept or connect.
 //
+// Some runtimes have background tasks, too:
+//
+//   runtime.spawn(work)         Runs a task in the background: `work` is the task, in the direct
+//                               colour a function. Joining the handle that it returns (`co_await
+//                               handle`, in the direct colour handle.join()) waits for the end of
+//                               the task, and returns its result or throws what it threw.
+//
 // In the stackless colour each of those that can wait returns an awaitable: the body is a coroutine
 // and says `co_await runtime.read(...)`. In the direct colour the call itself holds the task; the
 // body is a plain function, and fibers, threads and processes run it alike. A direct body is its
