@@ -145,6 +145,11 @@ def black() -> Counts:
     return tool("black", "black", "--check", "--quiet", "--diff", *tracked("*.py"))
 
 
+def documents() -> Counts:
+    """Every table and figure in the documents is made from the records that are kept."""
+    return tool("documents", sys.executable, "-m", "overlap.compare", "--check")
+
+
 def direct_twins() -> Counts:
     return tool("twins", sys.executable, "-m", "overlap.twins", *twins.PAIRED_HEADERS)
 
@@ -192,6 +197,7 @@ STEPS: dict[str, Step] = {
     "clang-tidy": clang_tidy,
     "shellcheck": shellcheck,
     "black": black,
+    "documents": documents,
     "clang": warnings,
     **{name: lambda name=name: ctest(name) for name in SANITIZERS},
 }

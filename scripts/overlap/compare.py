@@ -19,8 +19,10 @@ from overlap.comparison import (
     compare,
     exit_code,
 )
+from overlap.documents import DocumentError, Documents
+from overlap.measured import measured
 from overlap.metrics import METRICS, Metric
-from overlap.records import RecordError
+from overlap.records import RecordError, Records, read_records
 from overlap.sampling import UsageError
 from overlap.sources import Source, read_source
 from overlap.verdicts import Verdict
@@ -34,6 +36,7 @@ EXAMPLES = """examples:
   scripts/compare RUN.jsonl --baseline epoll --column loop --row runtime
   scripts/compare BEFORE.jsonl AFTER.jsonl --fail-if 'slower:5%'
   scripts/compare RUN.jsonl --column case --format markdown
+  scripts/compare --check
 
 exit codes, of which all but 0 and 2 are for --fail-if: 0 fine; 1 the condition is met; 2 asked
 wrongly; 3 the machine was too unstable, or the blocks are too few, to say; 4 a result is wrong or
@@ -64,6 +67,19 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--filter", default="", metavar="REGEX", help="only rows whose name matches somewhere")
     add("--format", choices=FORMATS, default="terminal", help="how it is printed")
     add("--fail-if", metavar="VERDICT:SIZE", help="set the exit code, e.g. 'slower:5%%'")
+    other = parser.add_argument_group("instead of a comparison")
+    modes = other.add_mutually_exclusive_group()
+    modes.add_argument(
+        "--measured",
+        metavar="CASE",
+        help="print what FILE holds of one case, or its head line (head), as Markdown",
+    )
+    modes.add_argument(
+        "--check",
+        action="store_true",
+        help="make every generated table and figure of the documents again; 1 if one differs",
+    )
+    modes.add_argument("--update", action="store_true", help="rewrite those that differ")
     return parser.parse_args(arguments)
 
 
@@ -211,7 +227,36 @@ def print_problems(sources: Sequence[Source]) -> None:
             print(f"scripts/compare: {problem}", file=sys.stderr)
 
 
+def one_file(options: argparse.Namespace, option: str) -> Records:
+    if len(options.files) != 1:
+        raise UsageError(f"{option} takes one record file, found {len(options.files)}")
+    return read_records(options.files[0])
+
+
+def check_documents(*, write: bool) -> int:
+    from overlap import run as scripts_run
+
+    commands = {"./scripts/compare": main, "./scripts/run": scripts_run.main}
+    found = Documents(commands)
+    try:
+        lines = found.update() if write else found.check()
+    except DocumentError as error:
+        lines = [str(error)]
+        write = False
+    print(*lines, sep="\n", end="\n" if lines else "")
+    if not found.blocks:
+        print("no document has a generated block")
+    elif not lines:
+        print(f"{found.blocks} generated blocks are what their commands make of the records")
+    return 0 if found.blocks and (write or not lines) else 1
+
+
 def run(options: argparse.Namespace) -> int:
+    if options.check or options.update:
+        return check_documents(write=options.update)
+    if options.measured:
+        print(measured(one_file(options, "--measured"), options.measured), end="")
+        return 0
     sources = read_sources(options)
     print_problems(sources)
     if options.format == "gbench":
