@@ -1,6 +1,7 @@
 // The gather workload: a tree of tasks, each leaf of which yields once and computes.
 #pragma once
 
+#include "bench/computing.hpp"
 #include "bench/specification.hpp"
 
 #include <overlap/core/runtime.hpp>
@@ -12,18 +13,6 @@
 #include <vector>
 
 namespace overlap::bench {
-
-/// The value of leaf `index`: `steps` steps of xorshift32 (G. Marsaglia, "Xorshift RNGs", Journal
-/// of Statistical Software 8, 2003: the triple 13, 17, 5) from index + 1.
-[[nodiscard]] constexpr std::uint64_t leaf_value(std::size_t index, std::uint32_t steps) noexcept {
-    auto state = static_cast<std::uint32_t>(index + 1);
-    for (std::uint32_t step = 0; step < steps; ++step) {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-    }
-    return state;
-}
 
 /// Sums modulo 2^64.
 [[nodiscard]] inline std::uint64_t sum_of(const std::vector<std::uint64_t>& values) noexcept {

@@ -18,7 +18,11 @@ namespace {
 
 constexpr std::int64_t most_tasks = 100'000'000;
 constexpr std::int64_t most_bytes = std::int64_t{64} << 20;
+constexpr std::int64_t most_work = 4'000'000'000;
 constexpr double longest_delay_s = 3600;
+constexpr std::array<std::string_view, 5> workloads{sleeps_case::workload, gather_case::workload,
+                                                    echo_case::workload, heartbeat_case::workload,
+                                                    mix_case::workload};
 constexpr std::string_view name_characters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
 
@@ -154,7 +158,7 @@ gather_case read_case(case_reader& reader, const std::string&, gather_case into)
     reader.mention({"depth", "work", "repeat"});
     into.fan_out = reader.count("fan_out", most_tasks);
     into.depth = static_cast<std::size_t>(reader.integer_or("depth", 1, 1, 64));
-    into.work = static_cast<std::uint32_t>(reader.integer_or("work", 0, 0, 4'000'000'000));
+    into.work = static_cast<std::uint32_t>(reader.integer_or("work", 0, 0, most_work));
     into.repeat = static_cast<std::size_t>(reader.integer_or("repeat", 1, 1, 1'000'000));
     const double leaves =
         std::pow(static_cast<double>(into.fan_out), static_cast<double>(into.depth));
@@ -169,6 +173,25 @@ echo_case read_case(case_reader& reader, const std::string&, echo_case into) {
     into.connections = reader.count("connections", 1'000'000);
     into.messages = reader.count("messages", most_tasks);
     into.bytes = reader.count("bytes", most_bytes);
+    return into;
+}
+
+heartbeat_case read_case(case_reader& reader, const std::string&, heartbeat_case into) {
+    reader.mention({"parts"});
+    into.tasks = reader.count("tasks", most_tasks);
+    into.work = static_cast<std::uint32_t>(reader.integer("work", 0, most_work));
+    into.parts = static_cast<std::size_t>(reader.integer_or("parts", 1, 1, 1'000'000));
+    into.beats = reader.count("beats", 1'000'000);
+    into.interval = reader.duration(reader.require("interval_s", "seconds"), "interval_s");
+    return into;
+}
+
+mix_case read_case(case_reader& reader, const std::string&, mix_case into) {
+    reader.mention({"rounds"});
+    into.tasks = reader.count("tasks", most_tasks);
+    into.rounds = static_cast<std::size_t>(reader.integer_or("rounds", 1, 1, 1'000'000));
+    into.wait = reader.duration(reader.require("wait_s", "seconds"), "wait_s");
+    into.work = static_cast<std::uint32_t>(reader.integer("work", 0, most_work));
     return into;
 }
 
@@ -268,18 +291,16 @@ specification read_specification(const std::string& path) {
         throw specification_error(line.str());
     }
     for (const auto& [key, node] : file) {
-        const auto name = key.str();
-        if (name == sleeps_case::workload || name == gather_case::workload ||
-            name == echo_case::workload) {
-            continue;
-        }
+        if (std::find(workloads.begin(), workloads.end(), key.str()) != workloads.end()) continue;
         throw specification_error(path + ":" + std::to_string(node.source().begin.line) + ": [" +
-                                  std::string(name) +
-                                  "]: expected a workload: sleeps, gather or echo");
+                                  std::string(key.str()) +
+                                  "]: expected a workload: sleeps, gather, echo, heartbeat or mix");
     }
     read_workload(file, path, into.sleeps);
     read_workload(file, path, into.gather);
     read_workload(file, path, into.echo);
+    read_workload(file, path, into.heartbeat);
+    read_workload(file, path, into.mix);
     return into;
 }
 

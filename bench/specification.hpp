@@ -69,6 +69,25 @@ struct echo_case : case_base {
     [[nodiscard]] std::size_t buffer_size() const noexcept { return (bytes / 4096 + 1) * 4096; }
 };
 
+struct heartbeat_case : case_base {
+    static constexpr const char* workload = "heartbeat";
+
+    std::size_t tasks = 0;   ///< That compute, beside the one that beats.
+    std::uint32_t work = 0;  ///< Steps of xorshift32 a part.
+    std::size_t parts = 1;   ///< A computing task yields before each.
+    std::size_t beats = 0;
+    nanoseconds interval{};  ///< Between beats.
+};
+
+struct mix_case : case_base {
+    static constexpr const char* workload = "mix";
+
+    std::size_t tasks = 0;
+    std::size_t rounds = 1;
+    nanoseconds wait{};      ///< Of each round.
+    std::uint32_t work = 0;  ///< Steps of xorshift32 of each round.
+};
+
 /// All cases of a file, in its order.
 struct specification {
     std::string path;
@@ -76,6 +95,8 @@ struct specification {
     std::vector<sleeps_case> sleeps;
     std::vector<gather_case> gather;
     std::vector<echo_case> echo;
+    std::vector<heartbeat_case> heartbeat;
+    std::vector<mix_case> mix;
 };
 
 /// Throws specification_error.

@@ -51,6 +51,10 @@ TEST_F(SpecificationTest, ReadsTheCasesOfTheSuite) {
     EXPECT_EQ(spec.gather[4].cores, 1U);
     ASSERT_EQ(spec.echo.size(), 4U);
     EXPECT_EQ(spec.echo[3].bytes, 16'384U);
+    EXPECT_EQ(spec.heartbeat[1].parts, 100U);
+    EXPECT_EQ(spec.heartbeat[1].interval, std::chrono::milliseconds(1));
+    EXPECT_EQ(spec.mix[0].wait, std::chrono::milliseconds(19));
+    EXPECT_EQ(spec.mix[3].wait, nanoseconds(0));
 }
 
 TEST_F(SpecificationTest, DelaysAreEqualListedOrDrawnByIndex) {
@@ -110,6 +114,10 @@ TEST_F(SpecificationTest, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(complaint("[gather.a]\nfan_out = 1000\ndepth = 9"),
                 testing::HasSubstr("at most 100000000 leaves"));
     EXPECT_THAT(complaint("[gather.a]\nfan_out = 1.5"), testing::HasSubstr("a whole number"));
+    EXPECT_THAT(complaint("[heartbeat.a]\ntasks = 1\nwork = 1\nbeats = 0\ninterval_s = 1"),
+                testing::HasSubstr("4: [heartbeat.a] beats = 0: expected a whole number from 1"));
+    EXPECT_THAT(complaint("[mix.a]\ntasks = 1\nwork = 1\nwait_s = 4000"),
+                testing::HasSubstr("4: [mix.a] wait_s = 4000: expected seconds"));
     EXPECT_THAT(complaint("[sleep.a]\ntasks = 1"), testing::HasSubstr("expected a workload"));
     EXPECT_THAT(complaint("sleeps = 3"), testing::HasSubstr("expected tables"));
     EXPECT_THAT(complaint("[gather.\"a/b\"]\nfan_out = 1"),

@@ -37,6 +37,17 @@ depth = 3
 connections = 3
 messages = 20
 bytes = 1000
+[heartbeat.few]
+tasks = 2
+work = 1000
+parts = 3
+beats = 5
+interval_s = 0.001
+[mix.few]
+tasks = 4
+rounds = 2
+wait_s = 0.001
+work = 1000
 """
 
 
@@ -63,11 +74,19 @@ def rows(workload, specification, *options, **settings):
     return {row["name"]: row for row in json.loads(done.stdout)["benchmarks"]}
 
 
-@pytest.mark.parametrize("workload, case", [("sleeps", "few"), ("gather", "few"), ("echo", "few")])
-def test_every_backend_does_every_workload(small, workload, case):
+FLOORS = {
+    "sleeps": ["floor"],
+    "gather": ["floor"],
+    "echo": ["floor:uring", "floor:epoll"],
+    "heartbeat": [],
+    "mix": [],
+}
+
+
+@pytest.mark.parametrize("workload", FLOORS)
+def test_every_backend_does_every_workload(small, workload):
     found = rows(workload, small, "--benchmark_filter=few")
-    floors = ["floor:uring", "floor:epoll"] if workload == "echo" else ["floor"]
-    assert list(found) == [f"{workload}/{case}/{name}" for name in floors + BACKENDS]
+    assert list(found) == [f"{workload}/few/{name}" for name in FLOORS[workload] + BACKENDS]
     for name, row in found.items():
         if str(row.get("error_message", "")).startswith("not available: "):
             continue

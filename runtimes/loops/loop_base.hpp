@@ -84,14 +84,26 @@ private:
     /// nothing beside them, often enough that a task which keeps yielding delays I/O by some tens
     /// of microseconds at most.
     static constexpr int turn_length = 1024;
+    /// Operations that compute are slower than that, so a turn also ends when it has taken this
+    /// long. That is looked at after 4, 8, 16 ... operations, since reading a clock takes as long
+    /// as several of them.
+    static constexpr std::chrono::microseconds turn_duration{100};
+    static constexpr int first_look = 4;
 
     Loop& self() noexcept { return static_cast<Loop&>(*this); }
 
     void run_ready() noexcept {
-        for (int i = 0; i < turn_length && !stopping_; ++i) {
+        int next_look = first_look;
+        std::chrono::steady_clock::time_point begin;
+        for (int i = 1; i <= turn_length && !stopping_; ++i) {
             operation* op = ready_.pop();
             if (op == nullptr) return;
             op->done(op);
+            if (i != next_look) continue;
+            const auto now = std::chrono::steady_clock::now();
+            if (i == first_look) begin = now;
+            if (now - begin > turn_duration) return;
+            next_look *= 2;
         }
     }
 

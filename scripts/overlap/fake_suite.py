@@ -85,13 +85,13 @@ else:
 
 
 class FakeSuite:
-    """A build directory with three such binaries. `rows` are names, or (name, skip) pairs."""
+    """A build directory with such binaries. `rows` are names, or (name, skip) pairs."""
 
     def __init__(self, directory: Path, rows: list[str | tuple[str, str]]) -> None:
         self.directory = directory
         (directory / "bench").mkdir(parents=True)
-        (directory / "workloads.toml").write_text("# three workloads\n")
-        for workload in ("sleeps", "gather", "echo"):
+        (directory / "workloads.toml").write_text("# some workloads\n")
+        for workload in ("sleeps", "gather", "echo", "heartbeat", "mix"):
             self._write(
                 workload, [self._row(row) for row in rows if self._name(row).startswith(workload)]
             )

@@ -13,7 +13,7 @@ from overlap.profiles import Profile
 from overlap.records import Records
 from overlap.sampling import Listing, Row, UsageError, list_rows, utc_now
 
-WORKLOADS = ("sleeps", "gather", "echo")
+WORKLOADS = ("sleeps", "gather", "echo", "heartbeat", "mix")
 FILTERS = ("workload", "case", "backend", "filter")
 
 

@@ -104,6 +104,10 @@ def _percentiles(prefix: str) -> Cell:
     return lambda row, _: several_seconds([row.middle(name) for name in names])
 
 
+def _gaps(row: RowSamples, _: RowSamples | None) -> str:
+    return several_seconds([row.middle("gap_max_s"), row.middle("gap_mean_s")])
+
+
 def _ratio(counter: str) -> Cell:
     return lambda row, floor: plain(row.ratio(floor, counter)) if floor else NOT_MEASURED
 
@@ -131,6 +135,8 @@ def _columns(rows: Sequence[RowSamples]) -> list[tuple[Column, Cell]]:
     for prefix in ("lateness", "latency"):
         if f"{prefix}_p50_s" in counters or f"{prefix}_max_s" in counters:
             columns.append((Column(f"{prefix} p50 / p99 / max", optional=2), _percentiles(prefix)))
+    if "gap_max_s" in counters:
+        columns.append((Column("gap max / mean"), _gaps))
     columns.append((Column("wall ÷ floor"), _ratio("wall_s")))
     if rows[0].row.workload == "echo":
         columns.append((Column("CPU ÷ floor"), _ratio("cpu_per_task_s")))

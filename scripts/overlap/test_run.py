@@ -66,8 +66,8 @@ def test_a_run_prints_a_table_a_workload_and_keeps_its_records(runner):
     records = read_records(run.output)
     assert len(records.samples) == 2 * len(ROWS)
     assert records.head["seed"] == 1 and records.head["blocks"] == 2
-    assert records.head["specification"]["text"] == "# three workloads\n"
-    assert set(records.head["binaries"]) == {"sleeps", "gather", "echo"}
+    assert records.head["specification"]["text"] == "# some workloads\n"
+    assert set(records.head["binaries"]) == {"sleeps", "gather", "echo", "heartbeat", "mix"}
     assert records.context["compiler"] == "g++ 12"
     first = records.samples[0]
     assert {"row", "workload", "case", "backend", "block", "position", "attempt"} <= set(first)

@@ -18,7 +18,7 @@ from pathlib import Path
 from overlap.machine import ROOT
 
 PAIRED_HEADERS = [
-    *(ROOT / "bench" / f"{name}.hpp" for name in ("sleeps", "gather", "echo")),
+    *(ROOT / "bench" / f"{name}.hpp" for name in ("sleeps", "gather", "echo", "heartbeat", "mix")),
     *(
         ROOT / "runtimes" / "conformance" / f"runtime_{name}.hpp"
         for name in ("tasks", "rules_io", "rules_waiting")

@@ -1,0 +1,3 @@
+#include "bench/heartbeat_suite.hpp"
+
+int main(int argc, char** argv) { return overlap::bench::run_heartbeat(argc, argv); }
