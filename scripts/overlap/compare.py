@@ -27,6 +27,7 @@ from overlap.sampling import UsageError
 from overlap.sources import Source, read_source
 from overlap.verdicts import Verdict
 
+PROFILE_BLOCKS = 12  # Of the quick profile.
 PROBLEMS_SHOWN = 20  # Of one file.
 FORMATS = ("terminal", "markdown", "csv", "json", "gbench")
 
@@ -75,11 +76,30 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="print what FILE holds of one case, or its head line (head), as Markdown",
     )
     modes.add_argument(
+        "--plane",
+        type=Path,
+        metavar="PATH",
+        help="draw concurrency against parallelism as PATH.svg and .png, and PATH-dark likewise",
+    )
+    modes.add_argument(
+        "--false-alarms",
+        action="store_true",
+        help="cut FILE into repetitions, and count how often a placebo differs from what it "
+        "repeats; 1 if in more than 5%% of at least 40",
+    )
+    modes.add_argument(
         "--check",
         action="store_true",
         help="make every generated table and figure of the documents again; 1 if one differs",
     )
     modes.add_argument("--update", action="store_true", help="rewrite those that differ")
+    other.add_argument(
+        "--blocks",
+        type=int,
+        default=PROFILE_BLOCKS,
+        metavar="N",
+        help="of each repetition for --false-alarms (default: 12)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -251,9 +271,41 @@ def check_documents(*, write: bool) -> int:
     return 0 if found.blocks and (write or not lines) else 1
 
 
+def print_false_alarms(options: argparse.Namespace) -> int:
+    from overlap.false_alarms import LEAST_REPETITIONS, count_false_alarms, table
+    from overlap.reporting import markdown_table, plain_table
+
+    blocks = options.blocks
+    sources = read_sources(options)
+    if blocks < 1:
+        raise UsageError(f"--blocks {blocks}: expected a number of blocks")
+    found = list(count_false_alarms(sources, blocks))
+    if not found:
+        raise UsageError(f"no placebo with {blocks} blocks in {sources[0].path}")
+    show = markdown_table if options.format == "markdown" else plain_table
+    print("\n".join(show(table(found))))
+    for few in (alarms for alarms in found if not alarms.enough):
+        print(
+            f"scripts/compare: {few.case}: {few.repetitions} repetitions, expected at least "
+            f"{LEAST_REPETITIONS}",
+            file=sys.stderr,
+        )
+    if not all(alarms.enough for alarms in found):
+        return 3
+    return 0 if all(alarms.sound for alarms in found) else 1
+
+
 def run(options: argparse.Namespace) -> int:
     if options.check or options.update:
         return check_documents(write=options.update)
+    if options.plane:
+        from overlap import plane
+
+        records = one_file(options, "--plane").only(options.filter)
+        print(*plane.draw(records, options.plane), sep="\n")
+        return 0
+    if options.false_alarms:
+        return print_false_alarms(options)
     if options.measured:
         print(measured(one_file(options, "--measured"), options.measured), end="")
         return 0
@@ -265,7 +317,7 @@ def run(options: argparse.Namespace) -> int:
     comparison = compare(sources, make_question(options, sources))
     if not comparison.judged and not options.fail_if:
         words = next((c.words for case in comparison.cases for c in case.cells if c.words), "")
-        raise UsageError(f"nothing to compare{': ' + words if words else ''}")
+        raise UsageError(f"nothing to compare: {words or 'only the baseline was measured'}")
     print_comparison(comparison, options)
     return exit_code(comparison) if options.fail_if else 0
 
@@ -278,6 +330,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except (UsageError, RecordError) as error:
         print(f"scripts/compare: {error}", file=sys.stderr)
+        return 2
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        print(f"scripts/compare: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # Whoever read the output has seen enough. Python must not try to flush the rest at exit.

@@ -166,14 +166,10 @@ class Documents:
                 again = Block(block.path, shlex.join(words), block.first, block.last)
                 output_of(again, self._commands, self._root)
                 for made in sorted(Path(directory).iterdir()):
-                    yield from _figure(made, Path(target).parent / made.name, write)
-
-
-def _figure(made: Path, kept: Path, write: bool) -> Iterator[str]:
-    if kept.exists() and kept.read_bytes() == made.read_bytes():
-        return
-    if write:
-        kept.write_bytes(made.read_bytes())
-        yield str(kept)
-    else:
-        yield f"{kept} is not what its command draws"
+                    kept = Path(target).parent / made.name
+                    if kept.exists() and kept.read_bytes() == made.read_bytes():
+                        continue
+                    name = str(kept.relative_to(self._root))
+                    if write:
+                        kept.write_bytes(made.read_bytes())
+                    yield name if write else f"{name} is not what its command draws"

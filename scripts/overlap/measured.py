@@ -3,6 +3,7 @@ medians of one case."""
 
 from overlap.records import Records
 from overlap.rendering import head_line
+from overlap.reporting import markdown_table
 from overlap.sampling import UsageError
 from overlap.tables import Table, build_tables
 from overlap.units import NOT_MEASURED
@@ -32,8 +33,7 @@ def _lines(table: Table, case: str) -> list[str]:
         and any(line.cells and line.cells[index] != NOT_MEASURED for line in lines)
     ]
     rows = [["backend", *(table.columns[i].header for i in shown)]]
-    rows += [["---", *("---:" for _ in shown)]]
     for line in lines:
         words = [line.words, *[""] * (len(shown) - 1)]
         rows.append([line.backend, *([line.cells[i] for i in shown] if line.cells else words)])
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return markdown_table(rows, [True, *(False for _ in shown)])

@@ -318,9 +318,21 @@ def markdown(comparison: Comparison, row: str = "", column: str = "") -> str:
 
 
 def markdown_grid(grid: Grid) -> list[str]:
-    rows = [[c.header for c in grid.columns], ["---" if c.left else "---:" for c in grid.columns]]
-    rows += [cells for cells, _ in grid.rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in rows]
+    cells = [[column.header for column in grid.columns], *(cells for cells, _ in grid.rows)]
+    return markdown_table(cells, [column.left for column in grid.columns])
+
+
+def markdown_table(rows: Sequence[Sequence[str]], left: Sequence[bool] = ()) -> list[str]:
+    """The header is the first row. Columns are aligned to the left unless `left` says otherwise."""
+    rule = ["---" if is_left else "---:" for is_left in left or [True] * len(rows[0])]
+    escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in rows]
+    return ["| " + " | ".join(cells) + " |" for cells in (escaped[0], rule, *escaped[1:])]
+
+
+def plain_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ([cell.ljust(width) for cell, width in zip(cells, widths)] for cells in rows)
+    return [GAP.join(cells).rstrip() for cells in lines]
 
 
 def print_terminal(
