@@ -9,7 +9,16 @@ import numpy as np
 
 from overlap.metrics import Metric, log_ratio
 from overlap.sources import Series, Source
-from overlap.statistics import ALPHA, Estimates, Floats, bootstrapped, least_p, paired, unpaired
+from overlap.statistics import (
+    ALPHA,
+    Estimates,
+    Floats,
+    bootstrapped,
+    least_blocks,
+    least_p,
+    paired,
+    unpaired,
+)
 from overlap.verdicts import Noise, Verdict, judge, more_blocks, noise_of, tiers
 
 RUN_PLACES = ("file", "commit", "machine", "profile")
@@ -392,17 +401,21 @@ def _failing(main: _Judged, question: Question) -> list[bool]:
 
 
 def _set_tiers(case: Case, source: Source, metric: Metric, seed: int) -> None:
-    cells = [c for c in case.cells if c.series.values and not c.words and c.series in source.series]
-    judged = [cell for cell in cells if cell.verdict is not None]
-    if not judged or len(cells) != len(judged) + 1:
+    """Backends that were measured in too few blocks to be told apart stay without a tier."""
+    own = [c for c in case.cells if c.series in source.series and c.series.values and not c.words]
+    judged = [cell for cell in own if cell.verdict is not None]
+    least = least_blocks(len(judged))
+    cells = [cell for cell in own if cell.verdict is None or cell.n >= least]
+    if len(own) != len(judged) + 1 or len(cells) < 2:
         return
     how = How.PAIRED if source.paired else How.UNPAIRED
-    pairs = [Pair(a.series, b.series, how) for b in cells for a in cells]
-    found = estimate(pairs, metric, Choice.REPEATED, seed)
-    size = len(cells)
-    between = [found[i * size : (i + 1) * size] for i in range(size)]
-    order = sorted(range(size), key=lambda i: cells[i].centre)
-    numbers = tiers(order, between, case.noise)
+
+    def against(others: list[int], best: int) -> Estimates:
+        pairs = [Pair(cells[i].series, cells[best].series, how) for i in others]
+        return estimate(pairs, metric, Choice.REPEATED, seed)
+
+    order = sorted(range(len(cells)), key=lambda i: cells[i].centre)
+    numbers = tiers(order, against, case.noise)
     for i, cell in enumerate(cells):
         cell.tier = None if numbers is None else int(numbers[i])
 

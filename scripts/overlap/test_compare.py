@@ -1,20 +1,18 @@
 """scripts/compare on record files whose truth is known."""
 
-import csv
 import io
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from overlap.compare import main
 from overlap.fake_records import REFERENCE, SPECIFICATION, edit, write_records
-from overlap.machine import ROOT
+from overlap.metrics import METRICS
 
 TRUTH = {"floor": 0.5, "fiber:uring": 1.0, "fiber:epoll": 1.1, "coroutine:epoll": 1.02, "pool": 3.0}
 
@@ -151,6 +149,13 @@ def test_too_few_blocks_give_numbers_and_no_verdicts(capsys, tmp_path):
     assert "3 blocks decide nothing: at least 8 are needed here" in text
     assert "slower (" not in text and re.search(r"^pool .* 2\.9\d|3\.0\d ", text, re.M)
     assert re.search(r"\? unknown \(\+5 blocks\)", text) and "tier" not in text
+
+
+def test_rows_with_fewer_blocks_stay_out_of_the_tiers(capsys, run):
+    edit(run, lambda r: [] if r.get("backend") == "pool" and r.get("block", 0) > 2 else [r])
+    found = cells(capsys, run)
+    assert (found["pool"]["tier"], found["pool"]["verdict"]) == (None, "unknown")
+    assert found["floor"]["tier"] == 1 and found["fiber:epoll"]["tier"] == 3
 
 
 def test_without_a_placebo_the_noise_floor_is_unknown(capsys, tmp_path):
@@ -399,80 +404,6 @@ def test_files_of_another_kind_are_refused(capsys, tmp_path, content):
     assert "other.json" in refused(capsys, path)
 
 
-# Formats.
-
-
-def test_csv_has_a_line_a_cell(capsys, run):
-    rows = list(csv.DictReader(io.StringIO(said(capsys, run, "--format", "csv"))))
-    assert [row["backend"] for row in rows] == [REFERENCE, *TRUTH]
-    assert rows[-1]["verdict"] == "slower" and float(rows[-1]["ratio"]) == pytest.approx(
-        3, rel=0.05
-    )
-    assert rows[0]["ratio"] == "" and float(rows[0]["noise_floor"]) > 0
-
-
-def test_markdown_is_one_table_a_case(capsys, tmp_path):
-    path = write_records(tmp_path / "run.jsonl", TRUTH, cases=("gather/a", "gather/b"))
-    lines = said(capsys, path, "--format", "markdown").splitlines()
-    assert lines.count("| backend | wall | ratio | 95% interval | verdict | tier |") == 2
-    assert lines.count("| --- | ---: | ---: | ---: | --- | ---: |") == 2
-    two_way = said(capsys, path, "--format", "markdown", "--column", "case")
-    assert "| backend | gather/a | gather/b |" in two_way
-
-
-def on_terminal(path, columns, **environment):
-    """What the command prints to a terminal of this width."""
-    parent, child = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "overlap.compare", path],
-        stdout=child,
-        stderr=child,
-        env={
-            **{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")},
-            "PYTHONPATH": str(ROOT / "scripts"),
-            "TERM": "xterm",
-            "COLUMNS": str(columns),
-            **environment,
-        },
-    )
-    os.close(child)
-    output = b""
-    while True:
-        try:
-            read = os.read(parent, 65536)
-        except OSError:  # As Linux says that nobody writes any more.
-            break
-        if not read:
-            break
-        output += read
-    os.close(parent)
-    assert process.wait() == 0
-    return output.decode()
-
-
-def test_colour_is_for_terminals_and_can_be_turned_off(run):
-    coloured = on_terminal(run, 120)
-    assert re.search(r"\x1b\[31mpool .*▲ slower", coloured)
-    plain = on_terminal(run, 120, NO_COLOR="1")
-    assert "\x1b[3" not in plain and "▲ slower" in plain
-
-
-@pytest.mark.parametrize("columns", [40, 60, 80])
-def test_tables_fit_the_terminal(run, columns):
-    text = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(run, columns))
-    lines = [line.rstrip() for line in text.splitlines()]
-    # No word is cut: verdicts may be wider than forty columns, all else must fit.
-    assert max(map(len, lines)) <= max(columns, 60)
-    assert any("▲ slower" in line for line in lines)
-
-
-def test_output_that_is_no_terminal_is_never_cut(run):
-    command = [sys.executable, "-m", "overlap.compare", run]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "COLUMNS": "30"}
-    text = subprocess.run(command, capture_output=True, text=True, env=environment).stdout
-    assert "\x1b" not in text and re.search(r"^pool .*\[.*, .*\]  ▲ slower +4$", text, re.M)
-
-
 # Many comparisons.
 
 
@@ -486,3 +417,53 @@ def test_the_false_alarms_of_a_table_stay_within_the_stated_rate(capsys, tmp_pat
         for case in content["cases"]
     ]
     assert np.mean(wrong) <= 0.05
+
+
+def test_two_runs_of_one_build_stay_within_the_stated_rate(capsys, tmp_path):
+    equal = {f"backend_{i}": 1.0 for i in range(12)}
+    cases = [f"gather/{i}" for i in range(60)]
+    before, after = (
+        write_records(tmp_path / f"{i}.jsonl", equal, cases=cases, blocks=12, spread=0.05, seed=i)
+        for i in (1, 2)
+    )
+    content = json.loads(said(capsys, before, after, "--format", "json"))
+    wrong = [
+        any(cell["verdict"] in ("faster", "slower") for cell in case["cells"])
+        for case in content["cases"]
+    ]
+    assert len(wrong) == 60 and np.mean(wrong) <= 0.05
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    blocks=some.integers(1, 14),
+    truth=some.dictionaries(
+        some.sampled_from(["floor", "pool", "fiber:uring", "fiber:epoll"]), some.floats(0.01, 100)
+    ),
+    placebo=some.none() | some.floats(0.5, 2),
+    metric=some.sampled_from(sorted(METRICS)),
+    disturbed=some.dictionaries(some.integers(0, 13), some.floats(0.5, 2)),
+    lost=some.sets(some.integers(0, 60)),
+)
+def test_whatever_was_measured_is_compared_or_refused(
+    tmp_path_factory, blocks, truth, placebo, metric, disturbed, lost
+):
+    path = write_records(
+        tmp_path_factory.mktemp("any") / "run.jsonl",
+        truth,
+        blocks=blocks,
+        placebo=placebo,
+        dirty={"pool": disturbed},
+        counters={"lateness_p99_s": 1e-3, "voluntary_switches": 0, "involuntary_switches": 0},
+    )
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for i, line in enumerate(lines) if i - 1 not in lost))
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(io.StringIO()):
+        status = main([str(path), "--metric", metric, "--format", "json"])
+    assert status in (0, 2) and (status == 2) == (printed.getvalue() == "")
+    for case in json.loads(printed.getvalue())["cases"] if status == 0 else []:
+        for cell in case["cells"]:
+            assert (cell["verdict"] is None) == (cell["ratio"] is None and cell["blocks"] is None)
+            if cell["low_95"] is not None and cell["ratio"] is not None:
+                assert cell["low_95"] <= cell["ratio"] <= cell["high_95"]

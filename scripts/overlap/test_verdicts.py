@@ -133,7 +133,7 @@ def tiers_of(levels, spread=0.02, blocks=30, noise=Noise(), seed=4):
     generator = np.random.default_rng(seed)
     times = np.log(levels)[:, None] + generator.normal(0, spread, (len(levels), blocks))
     order = np.argsort(np.median(times, axis=1)).tolist()
-    found = tiers(order, [paired(times - own) for own in times], noise)
+    found = tiers(order, lambda others, best: paired(times[others] - times[best]), noise)
     return None if found is None else found.tolist()
 
 

@@ -7,7 +7,7 @@ D. Lakens, Equivalence tests, 2017.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -122,13 +122,12 @@ def _rounded(blocks: float) -> int:
 
 
 def tiers(
-    order: Sequence[int], between: Sequence[Estimates], noise: Noise
+    order: Sequence[int], against: Callable[[list[int], int], Estimates], noise: Noise
 ) -> NDArray[np.int64] | None:
     """Numbers from 1 on, one for each backend of a case: in one tier are those that are not shown
     to be more than its best one, after Holm over that tier's comparisons. `order` lists the
-    backends from the lowest estimate on; `between[i]` compares every backend with backend i.
-    None if nothing is shown at all, so that one tier would only say that too little was measured.
-    """
+    backends from the lowest estimate on; `against(others, best)` compares others with one of them.
+    None if too little was measured to show anything, so that one tier would not mean equality."""
     if noise.unstable:
         return None
     result = np.zeros(len(order), np.int64)
@@ -136,10 +135,13 @@ def tiers(
     while left:
         number += 1
         best, others = left[0], left[1:]
-        judged = judge(between[best][others], noise) if others else []
+        found = against(others, best)
+        judged = judge(found, noise)
+        if number == 1 and others:
+            few = int(found.n.min()) < least_blocks(len(others))
+            if few or set(judged) == {Verdict.UNKNOWN}:
+                return None
         more = [other for other, verdict in zip(others, judged) if verdict is Verdict.MORE]
-        if number == 1 and others and set(judged) == {Verdict.UNKNOWN}:
-            return None
         result[[i for i in left if i not in more]] = number
         left = more
     return result
