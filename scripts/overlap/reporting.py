@@ -69,7 +69,7 @@ def verdict(cell: Cell, comparison: Comparison) -> str:
     text = f"{cell.verdict.value} {comparison.question.metric.word(cell.verdict)}"
     if cell.verdict is Verdict.UNKNOWN:
         more = f"{cell.more_blocks:,}" if cell.more_blocks else "over 1,000"
-        text += f" (+{more} blocks)"
+        text += f" (+{more} block{'' if cell.more_blocks == 1 else 's'})"
     return text + (f" {DEPENDS}" if cell.depends_on_dirty else "")
 
 
