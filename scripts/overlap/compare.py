@@ -3,13 +3,13 @@
 import argparse
 import json
 import math
-import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from overlap import exporting, google_benchmark
+from overlap.command import guarded
 from overlap.comparison import (
     BACKEND_PLACES,
     PLACES,
@@ -22,7 +22,7 @@ from overlap.comparison import (
 from overlap.documents import DocumentError, Documents
 from overlap.measured import measured
 from overlap.metrics import METRICS, Metric
-from overlap.records import RecordError, Records, read_records
+from overlap.records import Records, read_records
 from overlap.sampling import UsageError
 from overlap.sources import Source, read_source
 from overlap.verdicts import Verdict
@@ -324,20 +324,7 @@ def run(options: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    try:
-        status = run(options)
-        sys.stdout.flush()
-        return status
-    except (UsageError, RecordError) as error:
-        print(f"scripts/compare: {error}", file=sys.stderr)
-        return 2
-    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        print(f"scripts/compare: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        # Whoever read the output has seen enough. Python must not try to flush the rest at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return guarded("scripts/compare", lambda: run(options))
 
 
 if __name__ == "__main__":

@@ -270,6 +270,9 @@ def test_wrong_results_come_before_any_speed(capsys, tmp_path, words):
     path = write_records(tmp_path / "run.jsonl", TRUTH, words={"floor": words})
     assert words in said(capsys, path, "--fail-if", "slower:5%", status=4)
     said(capsys, path, status=0)
+    good = write_records(tmp_path / "good.jsonl", TRUTH, seed=2)
+    said(capsys, good, path, "--fail-if", "slower:5%", status=4)
+    said(capsys, path, good, "--fail-if", "slower:5%", status=0)
 
 
 def test_a_case_whose_parameters_changed_is_not_compared(capsys, tmp_path):
