@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 namespace overlap::conformance {
 
@@ -111,6 +112,20 @@ inline void exchange_bytes(std::uint16_t port, std::size_t size) {
         received += got;
     }
     expect_equal(received, size, "bytes that came back");
+}
+
+/// exchange_bytes for each of `sizes`, one after the other. What one of them throws is thrown after
+/// the last, so that the server gets all the connections that it waits for.
+inline void exchange_each(std::uint16_t port, const std::vector<std::size_t>& sizes) {
+    std::exception_ptr first;
+    for (const std::size_t size : sizes) {
+        try {
+            exchange_bytes(port, size);
+        } catch (...) {
+            if (!first) first = std::current_exception();
+        }
+    }
+    if (first) std::rethrow_exception(first);
 }
 
 /// Connects and resets the connection at once.

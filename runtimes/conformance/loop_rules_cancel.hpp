@@ -154,7 +154,7 @@ void required_cancel_in_the_turn_of_completion_loses_nothing() {
 
 template <event_loop Loop>
 void stochastic_cancel_races_a_read() {
-    constexpr int rounds = 2'000;
+    const attempts races(2'000);
     constexpr int longest_pause = 30'000;  // In steps: longer than it takes the peer to send.
     stream_pair stream;
     char byte = 0;
@@ -165,7 +165,7 @@ void stochastic_cancel_races_a_read() {
     Loop loop;
     canceller.then = [&] { loop.cancel(&reading); };
     const std::jthread peer([&](const std::stop_token& stop) {
-        for (int round = 1; round <= rounds; ++round) {
+        for (int round = 1;; ++round) {
             while (begun != round) {
                 if (stop.stop_requested()) return;
                 std::this_thread::yield();
@@ -175,11 +175,12 @@ void stochastic_cancel_races_a_read() {
             sent = round;
         }
     });
-    for (int round = 1; round <= rounds; ++round) {
+    for (int round = 1; !races.were_enough(round); ++round) {
         reading.completions = canceller.completions = 0;
         loop.submit(&reading);
         begun = round;
         pass_time(round * 17 % longest_pause);
+        while (round % 8 == 0 && sent != round) std::this_thread::yield();
         loop.post(&canceller);
         run_until_complete(loop, reading, canceller);
         while (sent != round) std::this_thread::yield();

@@ -159,6 +159,22 @@ inline void pass_time(int steps) noexcept {
     for (int step = 0; step < steps; ++step) std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
+/// For a rule that tries something again and again: whether enough was tried, `rounds` times or, on
+/// a machine that is busy with other things, for two seconds.
+class attempts {
+public:
+    explicit attempts(int rounds) : rounds_(rounds) {}
+
+    [[nodiscard]] bool were_enough(int round) const {
+        const auto elapsed = std::chrono::steady_clock::now() - begin_;
+        return round >= rounds_ || elapsed > std::chrono::seconds(2);
+    }
+
+private:
+    int rounds_;
+    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
 /// An operation's result in words: "3", or "-104 (Connection reset by peer)".
 [[nodiscard]] inline std::string describe_result(int result) {
     if (result >= 0) return text(result);

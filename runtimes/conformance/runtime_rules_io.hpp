@@ -61,9 +61,7 @@ task_of<Runtime, std::vector<std::size_t>> gather_echoes(Runtime& runtime, std::
 template <any_runtime Runtime>
 void expect_echo(const std::vector<std::size_t>& sizes) {
     const unique_descriptor listener = open_listener(endpoint{});
-    client_process clients([&] {
-        for (const std::size_t size : sizes) exchange_bytes(port_of(listener), size);
-    });
+    client_process clients([&] { exchange_each(port_of(listener), sizes); });
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
     auto totals =

@@ -299,7 +299,7 @@ task_of<Runtime, void> gather_late_failures(Runtime& runtime, std::size_t n) {
     runtime.gather(n, [&runtime](std::size_t index) { return throw_late(runtime, index); });
 }
 
-/// The first task throws at once; the others count up a while later.
+/// The first task throws at once; the others count up a while later, one after the other.
 template <stackless_runtime Runtime>
 task_of<Runtime, void> throw_or_count_late(Runtime& runtime, std::atomic<std::uint32_t>* counts,
                                            std::size_t index) {
@@ -307,7 +307,7 @@ task_of<Runtime, void> throw_or_count_late(Runtime& runtime, std::atomic<std::ui
         ++counts[index];
         throw std::runtime_error("task 0");
     }
-    co_await runtime.sleep_until(runtime.now() + std::chrono::milliseconds(20));
+    co_await runtime.sleep_until(runtime.now() + std::chrono::milliseconds(20) * index);
     ++counts[index];
 }
 
@@ -318,7 +318,7 @@ task_of<Runtime, void> throw_or_count_late(Runtime& runtime, std::atomic<std::ui
         ++counts[index];
         throw std::runtime_error("task 0");
     }
-    runtime.sleep_until(runtime.now() + std::chrono::milliseconds(20));
+    runtime.sleep_until(runtime.now() + std::chrono::milliseconds(20) * index);
     ++counts[index];
 }
 
