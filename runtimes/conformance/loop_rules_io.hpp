@@ -10,6 +10,7 @@
 #include <deque>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace overlap::conformance {
@@ -267,8 +268,9 @@ void required_long_message_arrives_whole_through_short_writes() {
     for (std::size_t i = 0; i < size; ++i) message[i] = pattern(i);
     io_probe writing(operation_kind::write, stream.near.get(), message.data(), size);
     io_probe reading(operation_kind::read, stream.far.get(), buffer.data(), buffer.size());
-    timer_probe overdue;
+    timer_probe patrol;
     std::size_t received = 0;
+    std::size_t received_before = 0;
     std::size_t wrong = 0;
     int error = 0;
     Loop loop;
@@ -278,9 +280,13 @@ void required_long_message_arrives_whole_through_short_writes() {
         writing.data = static_cast<char*>(writing.data) + sent;
         writing.size -= std::min(sent, writing.size);
         if (error == 0 && writing.size > 0) return loop.submit(&writing);
-        if (received < size) loop.call_at(&overdue, loop.now() + std::chrono::seconds(1));
+        if (received < size) loop.call_at(&patrol, loop.now() + std::chrono::seconds(1));
     };
-    overdue.then = [&] { loop.stop(); };
+    // Once all is said to be written, bytes that are missing for a second will not come.
+    patrol.then = [&] {
+        if (std::exchange(received_before, received) == received) return loop.stop();
+        loop.call_at(&patrol, loop.now() + std::chrono::seconds(1));
+    };
     reading.then = [&] {
         if (reading.result < 0) error = reading.result;
         if (reading.result <= 0) return loop.stop();
