@@ -284,24 +284,8 @@ public:
     }
 };
 
-/// Looks at an operation once more when its `done` has returned.
-class touches_io_after_done : public watches_io {
-    void completed(operation* op, lent_by) noexcept override {
-        op->done(op);
-        [[maybe_unused]] const volatile int seen = static_cast<volatile operation*>(op)->result;
-    }
-};
-
-class completes_io_when_destroyed : public watches_io {
-public:
-    ~completes_io_when_destroyed() override {
-        for (operation* op : taken_over()) {
-            give_back(op);
-            op->result = -ECANCELED;
-            op->done(op);
-        }
-    }
-};
+using touches_io_after_done = touches_after_done<watches_io>;
+using completes_io_when_destroyed = completes_when_destroyed<watches_io>;
 
 class writes_to_buffers_when_destroyed : public watches_io {
 public:

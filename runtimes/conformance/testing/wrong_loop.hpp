@@ -5,6 +5,7 @@
 #include <overlap/core/event_loop.hpp>
 #include <overlap/loops/poll.hpp>
 
+#include <cerrno>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -115,6 +116,43 @@ private:
     // A `done` knows its operation and nothing else.
     static inline std::mutex mutex_;
     static inline std::unordered_map<operation*, taken> registry_;
+};
+
+/// Knows the operation whose `done` is running, among those taken over.
+class knows_what_runs : public wrong_loop {
+protected:
+    [[nodiscard]] bool is_running(const operation* op) const noexcept { return op == running_; }
+
+private:
+    void completed(operation* op, lent_by) noexcept override {
+        running_ = op;
+        op->done(op);
+        running_ = nullptr;
+    }
+
+    const operation* running_ = nullptr;
+};
+
+/// Looks at what `Watching` takes over once more when its `done` has returned.
+template <class Watching>
+class touches_after_done : public Watching {
+    void completed(operation* op, lent_by) noexcept override {
+        op->done(op);
+        [[maybe_unused]] const volatile int seen = static_cast<volatile operation*>(op)->result;
+    }
+};
+
+/// Completes what `Watching` has taken over when it is destroyed.
+template <class Watching>
+class completes_when_destroyed : public Watching {
+public:
+    ~completes_when_destroyed() override {
+        for (operation* op : this->taken_over()) {
+            this->give_back(op);
+            op->result = -ECANCELED;
+            op->done(op);
+        }
+    }
 };
 
 /// The wrong loop that is being judged, chosen at run time, so that rules are compiled only once.

@@ -81,22 +81,13 @@ private:
 };
 
 /// Still holds the operation for lent while its `done` runs, and so forgets that it is lent again.
-class loses_what_is_posted_inside_its_done : public wrong_loop {
+class loses_what_is_posted_inside_its_done : public knows_what_runs {
 public:
     void post(operation* op) override {
-        if (op == running_) return;
+        if (is_running(op)) return;
         take_over(op, lent_by::post);
         right_.post(op);
     }
-
-private:
-    void completed(operation* op, lent_by) noexcept override {
-        running_ = op;
-        op->done(op);
-        running_ = nullptr;
-    }
-
-    operation* running_ = nullptr;
 };
 
 class cancels_posts : public wrong_loop {

@@ -91,20 +91,13 @@ private:
     std::size_t armed_ = 0;
 };
 
-class loses_a_timer_armed_inside_its_done : public watches_timers {
+class loses_a_timer_armed_inside_its_done : public knows_what_runs {
 public:
     void call_at(timer_operation* op, time_point deadline) override {
-        if (op != running_) watches_timers::call_at(op, deadline);
+        if (is_running(op)) return;
+        take_over(op, lent_by::call_at);
+        right_.call_at(op, deadline);
     }
-
-private:
-    void completed(operation* op, lent_by) noexcept override {
-        running_ = op;
-        op->done(op);
-        running_ = nullptr;
-    }
-
-    operation* running_ = nullptr;
 };
 
 class never_completes_cancelled_timers : public wrong_loop {
@@ -182,24 +175,8 @@ private:
     timer_operation* last_ = nullptr;
 };
 
-/// Looks at a timer once more when its `done` has returned.
-class touches_timers_after_done : public watches_timers {
-    void completed(operation* op, lent_by) noexcept override {
-        op->done(op);
-        [[maybe_unused]] const volatile int seen = static_cast<volatile operation*>(op)->result;
-    }
-};
-
-class completes_timers_when_destroyed : public watches_timers {
-public:
-    ~completes_timers_when_destroyed() override {
-        for (operation* op : taken_over()) {
-            give_back(op);
-            op->result = -ECANCELED;
-            op->done(op);
-        }
-    }
-};
+using touches_timers_after_done = touches_after_done<watches_timers>;
+using completes_timers_when_destroyed = completes_when_destroyed<watches_timers>;
 
 class allocates_for_each_timer : public wrong_loop {
 public:
