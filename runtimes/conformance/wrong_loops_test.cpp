@@ -15,7 +15,7 @@ namespace {
 
 using namespace overlap;
 using namespace overlap::conformance;
-using namespace overlap::conformance::wrong;
+using namespace overlap::conformance::wrong_loops;
 
 /// `Wrong` breaks these rules. Where one mistake breaks several sentences of the contract, or one
 /// sentence has several rules, all are named.

@@ -85,7 +85,7 @@ private:
 
 /// Registers a test for each mistake and one for all: conformance_mistakes.leaks_a_descriptor.
 inline void register_mistakes(const std::string& suite, const std::vector<mistake>& mistakes) {
-    const auto add = [&suite](const std::string& name, auto make) {
+    const auto add = [&suite](const std::string& name, const auto& make) {
         testing::RegisterTest(suite.c_str(), name.c_str(), nullptr, nullptr, __FILE__, __LINE__,
                               [=]() -> testing::Test* { return make(); });
     };

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <system_error>
 
-namespace overlap::conformance::wrong {
+namespace overlap::conformance::wrong_runtimes {
 
 /// Forgets what is in a batch that was begun and not filled.
 class drops_tasks : public habits {
@@ -216,4 +216,4 @@ class leaks_refused_connections : public habits {
     }
 };
 
-}  // namespace overlap::conformance::wrong
+}  // namespace overlap::conformance::wrong_runtimes

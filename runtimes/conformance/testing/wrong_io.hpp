@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace overlap::conformance::wrong {
+namespace overlap::conformance::wrong_loops {
 
 /// Reads what is there at once and says so before submit() returns.
 class completes_reads_inside_submit : public wrong_loop {
@@ -330,4 +330,4 @@ public:
     leaks_a_descriptor() { ::fcntl(right_.remote_.wake_descriptor(), F_DUPFD_CLOEXEC, 0); }
 };
 
-}  // namespace overlap::conformance::wrong
+}  // namespace overlap::conformance::wrong_loops

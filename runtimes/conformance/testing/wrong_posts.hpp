@@ -10,7 +10,7 @@
 #include <ranges>
 #include <sys/socket.h>
 
-namespace overlap::conformance::wrong {
+namespace overlap::conformance::wrong_loops {
 
 /// Runs the operation posted last first, as a loop with a stack for a queue would.
 class runs_posts_last_in_first_out : public wrong_loop {
@@ -303,4 +303,4 @@ private:
     static inline std::atomic<shares_timers_between_loops*> last_made_ = nullptr;
 };
 
-}  // namespace overlap::conformance::wrong
+}  // namespace overlap::conformance::wrong_loops

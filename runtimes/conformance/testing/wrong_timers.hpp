@@ -9,7 +9,7 @@
 #include <map>
 #include <set>
 
-namespace overlap::conformance::wrong {
+namespace overlap::conformance::wrong_loops {
 
 /// Changes deadlines that are neither past nor far; a derived class says into what.
 class moves_deadlines : public wrong_loop {
@@ -189,4 +189,4 @@ private:
     std::unique_ptr<time_point> kept_;
 };
 
-}  // namespace overlap::conformance::wrong
+}  // namespace overlap::conformance::wrong_loops
