@@ -9,3 +9,4 @@ add_executable(
     echo_load/connect.cpp
     echo_load/report.cpp)
 target_link_libraries(echo_load PRIVATE overlap::core CLI11::CLI11 nlohmann_json::nlohmann_json)
+add_executable(overlap::echo_load ALIAS echo_load)

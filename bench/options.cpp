@@ -41,6 +41,13 @@ std::filesystem::path own_directory() {
     return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
+/// The file that comes with the binary: beside it, or where `cmake --install` puts it.
+std::filesystem::path own_workloads() {
+    const auto beside = own_directory() / "workloads.toml";
+    if (std::filesystem::exists(beside)) return std::filesystem::canonical(beside);
+    return (own_directory() / "../share/overlap/workloads.toml").lexically_normal();
+}
+
 /// All backends but the floors.
 std::vector<backend_summary> known_backends(const options& chosen,
                                             const std::vector<backend_summary>& extra) {
@@ -144,7 +151,7 @@ options take_options(std::vector<std::string>& arguments,
                      const std::vector<backend_summary>& extra) {
     options into;
     take_filter(arguments, into);
-    into.specification = OVERLAP_WORKLOADS;
+    into.specification = own_workloads();
     into.measuring.load_binary = own_directory() / "echo_load";
 
     CLI::App parser(description);

@@ -2,7 +2,6 @@
 # The same file serves the suite's own tree and the installed package.
 
 set(OVERLAP_TEMPLATES ${CMAKE_CURRENT_LIST_DIR})
-set(OVERLAP_WORKLOAD_BINARIES sleeps gather echo primitives)
 
 # overlap_add_loop(NAME <name> HEADER <header> TYPE <type> [LIBRARIES <target>...])
 #
@@ -13,8 +12,8 @@ set(OVERLAP_WORKLOAD_BINARIES sleeps gather echo primitives)
 #   <name>_conformance   the kit on the loop, and on coroutines and fibers on it; its tests for ctest
 #                        are <name>_conformance.loop, .coroutine, .fiber, and the same _through_table
 #   <name>_tour          the tour of the coroutine runtime on it, as tests, where GoogleTest is found
-#   <name>_bench_sleeps, _gather, _echo, _primitives
-#                        benchmark binaries with coroutine:<name> and fiber:<name> among the rows
+#   <name>_bench_sleeps, <name>_bench_gather, ..., one for each of the suite's own
+#                        benchmark binaries, with coroutine:<name> and fiber:<name> among the rows
 #
 # A class that does not model the concept is an error when the module is compiled, before all else.
 function(overlap_add_loop)
@@ -120,22 +119,32 @@ function(overlap_plugin_conformance what)
     set_tests_properties(${tests} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1500)
 endfunction()
 
-# A benchmark binary a workload. `with` names how its rows get the class (bench/backends.hpp).
+# A binary beside each of the suite's own. `with` names how rows get the class (bench/backends.hpp).
 function(overlap_plugin_benchmarks with)
-    if(NOT TARGET overlap::suite)
+    if(NOT OVERLAP_BENCH AND NOT overlap_bench_FOUND)
+        message(STATUS "overlap: benchmarks of ${NAME} skipped: the suite is not built here")
         return()
     endif()
-    foreach(workload IN LISTS OVERLAP_WORKLOAD_BINARIES)
+    file(GLOB suites CONFIGURE_DEPENDS ${OVERLAP_SUITE_HEADERS}/*_suite.hpp)
+    foreach(suite IN LISTS suites)
+        cmake_path(GET suite STEM workload)
+        string(REGEX REPLACE "_suite$" "" workload ${workload})
         overlap_plugin_source(bench.cpp bench_${workload}.cpp)
         overlap_plugin_executable(${NAME}_bench_${workload} overlap::suite)
     endforeach()
+    # The binaries look for these beside themselves.
+    file(CREATE_LINK ${OVERLAP_WORKLOADS} ${CMAKE_CURRENT_BINARY_DIR}/workloads.toml SYMBOLIC)
+    add_custom_command(
+        TARGET ${NAME}_bench_echo POST_BUILD
+        COMMAND ${CMAKE_COMMAND} -E create_symlink $<TARGET_FILE:overlap::echo_load>
+                $<TARGET_FILE_DIR:${NAME}_bench_echo>/echo_load)
 endfunction()
 
 # The tests of the tour, instantiated.
 function(overlap_plugin_tour)
     find_package(GTest QUIET)
-    if(NOT TARGET GTest::gmock)
-        message(STATUS "overlap: ${NAME}_tour skipped: needs GoogleTest (Debian: libgmock-dev)")
+    if(NOT TARGET GTest::gmock OR NOT TARGET PkgConfig::liburing)
+        message(STATUS "overlap: ${NAME}_tour skipped: needs libgmock-dev and liburing-dev")
         return()
     endif()
     include(GoogleTest)
@@ -143,5 +152,5 @@ function(overlap_plugin_tour)
     overlap_plugin_source(tour.cpp tour.cpp)
     overlap_plugin_executable(${NAME}_tour overlap::coroutine overlap::loops GTest::gtest_main
                               GTest::gmock)
-    gtest_discover_tests(${NAME}_tour NO_PRETTY_TYPES DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+    gtest_discover_tests(${NAME}_tour DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
 endfunction()
