@@ -72,8 +72,6 @@ macro(overlap_plugin_arguments command)
     if(NOT EXISTS ${HEADER})
         message(FATAL_ERROR "${command}: HEADER ${HEADER} does not exist")
     endif()
-    # For ctest to know of tests without a further call in the user's file.
-    enable_testing()
 endmacro()
 
 # Generates a source file from a template; sets `source`.
@@ -152,5 +150,6 @@ function(overlap_plugin_tour)
     overlap_plugin_source(tour.cpp tour.cpp)
     overlap_plugin_executable(${NAME}_tour overlap::coroutine overlap::loops GTest::gtest_main
                               GTest::gmock)
-    gtest_discover_tests(${NAME}_tour DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+    gtest_discover_tests(${NAME}_tour TEST_PREFIX ${NAME}_tour. DISCOVERY_TIMEOUT 60
+                         PROPERTIES TIMEOUT 300)
 endfunction()
