@@ -13,6 +13,7 @@ SCRIPT = """#!{python} -S
 import json, os, re, signal, subprocess, sys, time
 
 WORKLOAD, ROWS, HERE = {workload!r}, {rows!r}, {here!r}
+CALLS_PER_TASK = 2
 options = dict(a[2:].split("=", 1) if "=" in a else (a[2:], "") for a in sys.argv[1:])
 
 def tries_of(row):
@@ -22,12 +23,21 @@ def tries_of(row):
     with open(path) as file:
         return len(file.readlines())
 
+def iterations():
+    # As the specification has it; none where a test has written no such case.
+    with open(options.get("workloads") or os.path.join(HERE, "workloads.toml")) as file:
+        found = re.search("^iterations = ([0-9]+)$", file.read(), re.M)
+    return int(found[1]) if found else 0
+
 def answer(**fields):
     print(json.dumps({{"context": {{"host_name": "fake", "compiler": "g++ 12"}},
                        "benchmarks": [fields]}}))
 
 def ok(row):
-    counters = dict(wall_s=0.5, cpu_s=0.1, parallelism=0.2, cpu_per_task_s=1e-6, verified=1,
+    for _ in range(iterations()):
+        for _ in range(CALLS_PER_TASK * 1000):
+            os.stat("/")
+    counters = dict(wall_s=0.5, wall_per_task_s=0.0005, cpu_s=0.1, parallelism=0.2, cpu_per_task_s=1e-6, verified=1,
                     harness_share=0.0002, iterations=1, real_time=0.5, threads=1)
     if "floor" in row:
         counters["wall_s"] = 0.25

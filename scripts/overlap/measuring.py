@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from overlap.ledger import Case, Ledger
 from overlap.machine import shown
 from overlap.plan import Plan, Step
 from overlap.records import Records, RecordWriter
-from overlap.sampling import Row, UsageError, take_sample
+from overlap.sampling import Row, Sample, UsageError, take_sample
 from overlap.suite import Suite, portable
 
 SAMPLE_PROCESSES = 4  # A binary grants the row's limit to each: one measures, three are weighed.
@@ -45,6 +46,7 @@ class Measurement:
         self._row_timeout_s = row_timeout_s
         self._arguments = [*arguments, f"--row_timeout={row_timeout_s:g}"]
         self._also: dict[str, int] = records.head.get("also", ALSO_BY_DEFAULT)
+        self._specification: str = records.head.get("specification", {}).get("text", "")
 
     def carry_out(self, plan: Plan) -> None:
         from overlap.progress import Progress  # Needs rich, which --help must not.
@@ -70,12 +72,26 @@ class Measurement:
             waiting,
         )
         self._keep_context(row.workload, sample.context)
+        if self._pays_for("syscalls", step) and self._count_syscalls(row, sample):
+            also.append("syscalls")
         record = {"kind": "sample", **_names(row), **_place(step)}
         record |= {"also": also} if also else {}
         record |= sample.to_record()
         self._writer.append(record)
         self._records.samples.append(record)
         return record
+
+    def _count_syscalls(self, row: Row, sample: Sample) -> bool:
+        """Adds them to a sample that went well, from processes of their own: counting would slow
+        the timed one. A placebo's are its backend's."""
+        case = Case.of(self._specification, row.workload, row.case)
+        if sample.error or row.placebo_of or case is None:
+            return False
+        ledger = Ledger(self._suite.binary(row.workload), self._arguments, self._row_timeout_s)
+        found = ledger.syscalls_per_task(row.row, case, sample.counters)
+        if found is not None:
+            sample.counters["syscalls_per_task"] = found
+        return found is not None
 
     def _pays_for(self, what: str, step: Step) -> bool:
         """Concurrency needs a traced run and memory several sizes: the first blocks pay for both."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from overlap.announcement import announcement, remainder
 from overlap.building import BuildError, build
 from overlap.costs import Costs, record_files
+from overlap.ledger import why_no_syscalls
 from overlap.machine import ROOT, shown
 from overlap.measuring import Measurement, alone, hold_to_cores, plan_of
 from overlap.placebo import with_placebos
@@ -142,7 +143,11 @@ def chosen_profile(options: argparse.Namespace) -> Profile:
     profile = profiles.get(options.profile)
     if profile is None:
         raise UsageError(f"--profile {options.profile}: expected one of {', '.join(profiles)}")
-    return replace(profile, blocks=options.blocks or profile.blocks)
+    why_not = why_no_syscalls() if profile.counted else ""
+    if why_not:
+        print(f"scripts/run: system calls are not counted: {why_not}", file=sys.stderr)
+    counted = 0 if why_not else profile.counted
+    return replace(profile, blocks=options.blocks or profile.blocks, counted=counted)
 
 
 def planned_rows(

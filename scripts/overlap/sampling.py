@@ -172,6 +172,13 @@ def _ending(outcome: Outcome, deadline_s: float) -> str:
     return f"failed: exit code {outcome.status}{said}"
 
 
+def went_well(output: str, row: str) -> bool:
+    """Whether what a binary printed is a result of the row, with its receipt."""
+    sample = Sample("", 0.0)
+    _read_answer(sample, row, output)
+    return not sample.error
+
+
 def _read_answer(sample: Sample, row: str, output: str) -> None:
     """Reads Google Benchmark's JSON: counters are the numbers of the row, beside what Google
     Benchmark itself puts there."""

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from overlap.fake_suite import FakeSuite
+from overlap.ledger import why_no_syscalls
 from overlap.machine import ROOT
 from overlap.record_schema import faults_of_file
 from overlap.records import read_records
@@ -414,3 +415,25 @@ def test_the_head_record_comes_first_and_contexts_once(runner):
     kinds = [json.loads(line)["kind"] for line in run.output.read_text().splitlines()]
     assert kinds[0] == "head" and kinds.count("head") == 1
     assert kinds.count("context") == 3 and kinds.count("sample") == 2 * len(ROWS)
+
+
+@pytest.mark.skipif(bool(why_no_syscalls()), reason=why_no_syscalls())
+def test_system_calls_are_counted_in_the_first_block(runner):
+    run = runner(["gather/ok/sequential"])
+    (run.suite.directory / "workloads.toml").write_text("[gather.ok]\niterations = 1\n")
+    assert run(*QUICKLY).returncode == 0
+    first, *others = [s for s in run.samples() if s["backend"] != "placebo"]
+    assert first["also"] == ["trace", "memory", "syscalls"]
+    assert first["counters"]["syscalls_per_task"] == pytest.approx(2, abs=0.1)
+    placebos = [s for s in run.samples() if s["backend"] == "placebo"]
+    assert not any("syscalls_per_task" in s["counters"] for s in [*others, *placebos])
+
+
+def test_a_run_without_perf_says_so_and_goes_on(runner):
+    run = runner()
+    environment = run.environment() | {"PATH": "/nonexistent"}
+    result = subprocess.run(
+        run.command(*QUICKLY), capture_output=True, text=True, env=environment, check=True
+    )
+    assert "system calls are not counted: perf is not installed" in result.stderr
+    assert read_records(run.output).head["also"]["syscalls"] == 0
