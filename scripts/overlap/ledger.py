@@ -108,17 +108,28 @@ def count_syscalls(
     """System calls of a command and its children, those of getrusage(2) and of the load generator
     aside. None if they could not be counted, or if what the command printed is not `good`: perf
     does not tell a command that crashed from one that went well."""
+    return count_command(SYSCALLS, command, deadline_s, ("--filter", _filter()), good)
+
+
+def count_command(
+    event: str,
+    command: list[str],
+    deadline_s: float,
+    options: Sequence[str] = (),
+    good: Callable[[str], bool] = lambda output: True,
+) -> int | None:
+    """How often perf sees the event while the command and its children run; None if it cannot."""
     with tempfile.NamedTemporaryFile(prefix="overlap-perf-") as report:
-        perf = ["perf", "stat", "-x,", "-o", report.name, "-e", SYSCALLS, "--filter", _filter()]
-        outcome = run_contained([*perf, "--", *command], deadline_s)
+        perf = ["perf", "stat", "-x,", "-o", report.name, "-e", event, *options, "--", *command]
+        outcome = run_contained(perf, deadline_s)
         if outcome.status != 0 or outcome.timed_out or not good(outcome.output):
             return None
-        return counted_by_perf(Path(report.name).read_text(encoding="utf-8"))
+        return counted_by_perf(Path(report.name).read_text(encoding="utf-8"), event)
 
 
-def counted_by_perf(report: str) -> int | None:
+def counted_by_perf(report: str, event: str) -> int | None:
     """The count in what `perf stat -x,` wrote; None if it could not count."""
-    found = re.search(rf"^(\d+),[^,]*,{re.escape(SYSCALLS)},", report, re.MULTILINE)
+    found = re.search(rf"^(\d+),[^,]*,{re.escape(event)},", report, re.MULTILINE)
     return int(found[1]) if found else None
 
 

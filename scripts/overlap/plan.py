@@ -53,7 +53,7 @@ class Plan:
         self.rows = {row.row: row for row in rows if not row.skip}
         self.blocks = blocks
         self.seed = seed
-        self._most_repeats = math.ceil(repeated_share * blocks)
+        self._most_repeats = math.floor(repeated_share * blocks)
         self._cases: dict[str, list[str]] = {}
         for row in self.rows.values():
             self._cases.setdefault(row.case_name, []).append(row.row)

@@ -80,6 +80,7 @@ class Sample:
 
     started: str
     duration_s: float
+    cpu_s: float = 0.0  # Of the process and its children, whatever they did.
     counters: dict[str, float] = field(default_factory=dict)
     error: str = ""
     context: dict[str, Any] = field(default_factory=dict)
@@ -150,7 +151,7 @@ def take_sample(
         raise UsageError(f"{binary}: {error.strerror}") from error
     if outcome.status == USAGE_STATUS and not outcome.timed_out:
         raise UsageError(outcome.last_error_line or f"{binary}: exit code {USAGE_STATUS}")
-    sample = Sample(started, outcome.duration_s)
+    sample = Sample(started, outcome.duration_s, outcome.cpu_s)
     sample.contamination = contamination(before, read_machine(), outcome.cpu_s)
     if outcome.timed_out or outcome.status < 0:
         sample.error = _ending(outcome, deadline_s)

@@ -51,7 +51,7 @@ def test_short_iterations_are_repeated_more_often():
     ],
 )
 def test_what_perf_reports(report, count):
-    assert counted_by_perf(report) == count
+    assert counted_by_perf(report, SYSCALLS) == count
 
 
 @needs_perf
