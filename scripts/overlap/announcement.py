@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from overlap.costs import Costs
-from overlap.plan import Plan
+from overlap.plan import Plan, most_repeats
 from overlap.sampling import Row
 from overlap.units import duration
 
@@ -36,14 +36,15 @@ def announcement(head: dict[str, Any], costs: Costs) -> Iterator[str]:
     """The lines of the plan of a run with that head record, in which the rows' `expected_s` are
     what a plain sample costs."""
     rows = [Row.from_record(record) for record in head["rows"]]
-    blocks, also, repeated_share = head["blocks"], head["also"], head["repeated_share"]
+    blocks, also = head["blocks"], head["also"]
     measured = [row for row in rows if not row.skip]
     whole_s = _seconds(measured, blocks, also)
-    again = f"{duration(repeated_share * whole_s)} more"
+    repeats = most_repeats(blocks, head["repeated_share"])
+    again = f"{duration(repeats / blocks * whole_s)} more"
     yield (
         f"{head['profile']}: {blocks} blocks of {len(measured)} rows in {len(_cases(measured))} cases, "
         f"{duration(whole_s)}"
-        + (f"; {again} at most to repeat what the machine disturbs" if repeated_share else "")
+        + (f"; {again} at most to repeat what the machine disturbs" if repeats else "")
     )
     known = sum(costs.knows(row) for row in measured)
     guessed = len(measured) - known

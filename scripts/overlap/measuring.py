@@ -83,9 +83,10 @@ class Measurement:
 
     def _count_syscalls(self, row: Row, sample: Sample) -> bool:
         """Adds them to a sample that went well, from processes of their own: counting would slow
-        the timed one. A placebo's are its backend's."""
+        the timed one. A placebo's are its backend's, and rows that are measured in fewer blocks
+        take too long to be run twice more."""
         case = Case.of(self._specification, row.workload, row.case)
-        if sample.error or row.placebo_of or case is None:
+        if sample.error or row.placebo_of or row.blocks is not None or case is None:
             return False
         ledger = Ledger(self._suite.binary(row.workload), self._arguments, self._row_timeout_s)
         found = ledger.syscalls_per_task(row.row, case, sample.counters)

@@ -15,6 +15,11 @@ TRIES = 2  # An error that may have been an accident is given this many tries in
 REPEATED_SHARE = 0.2  # Of the blocks at most: a machine that is never quiet must not run for ever.
 
 
+def most_repeats(blocks: int, share: float) -> int:
+    """How many blocks of a case may be run again."""
+    return math.floor(share * blocks)
+
+
 @dataclass(frozen=True)
 class Step:
     """One sample to take. `repeats` is the block that its own block stands in for, if any."""
@@ -53,7 +58,7 @@ class Plan:
         self.rows = {row.row: row for row in rows if not row.skip}
         self.blocks = blocks
         self.seed = seed
-        self._most_repeats = math.floor(repeated_share * blocks)
+        self._most_repeats = most_repeats(blocks, repeated_share)
         self._cases: dict[str, list[str]] = {}
         for row in self.rows.values():
             self._cases.setdefault(row.case_name, []).append(row.row)

@@ -112,6 +112,10 @@ def _ratio(counter: str) -> Cell:
     return lambda row, floor: plain(row.ratio(floor, counter)) if floor else NOT_MEASURED
 
 
+def _syscalls(row: RowSamples, _: RowSamples | None) -> str:
+    return plain(row.middle("syscalls_per_task"))
+
+
 def _verified(row: RowSamples, _: RowSamples | None) -> str:
     return "✓" if not row.error else f"✓ {len(row.by_block)}/{row.attempted}"
 
@@ -132,6 +136,8 @@ def _columns(rows: Sequence[RowSamples]) -> list[tuple[Column, Cell]]:
             lambda row, _: byte_count(row.middle("bytes_per_task")),
         ),
     ]
+    if "syscalls_per_task" in counters:
+        columns.append((Column(f"syscalls/{unit}", optional=2), _syscalls))
     for prefix in ("lateness", "latency"):
         if f"{prefix}_p50_s" in counters or f"{prefix}_max_s" in counters:
             columns.append((Column(f"{prefix} p50 / p99 / max", optional=2), _percentiles(prefix)))
