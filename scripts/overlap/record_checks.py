@@ -112,6 +112,13 @@ def brief(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
+def one_line(text: str) -> str:
+    """Whatever names a file may hold, words about it stay one line, and move no cursor."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def _fault(record: Mapping[str, Any], required: Fields, if_any: Fields, where: str = "") -> str:
     for name, (expected, good) in required.items():
         if name not in record:
@@ -124,7 +131,11 @@ def _fault(record: Mapping[str, Any], required: Fields, if_any: Fields, where: s
 
 def _fault_of_names(record: Mapping[str, Any]) -> str:
     name = "/".join(record[part] for part in ("workload", "case", "backend"))
-    return "" if record["row"] == name else f"row: found {brief(record['row'])}, expected {name}"
+    return (
+        ""
+        if record["row"] == name
+        else f"row: found {brief(record['row'])}, expected {brief(name)}"
+    )
 
 
 def fault_of_row(row: Any) -> str:
@@ -191,7 +202,7 @@ def mend_head(head: dict[str, Any]) -> list[str]:
     for place, row in enumerate(head["rows"]):
         fault = fault_of_row(row)
         if not fault and row["row"] in rows:
-            fault = f"row: found {row['row']} a second time, expected each row once"
+            fault = f"row: found {brief(row['row'])} a second time, expected each row once"
         if fault:
             faults.append(f"rows[{place}].{fault}")
         else:

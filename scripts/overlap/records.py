@@ -12,7 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from overlap.record_checks import brief, fault_of_context, fault_of_sample, mend_head
+from overlap.record_checks import (
+    brief,
+    fault_of_context,
+    fault_of_sample,
+    mend_head,
+    one_line,
+)
 
 FORMAT = 1  # Raised when a reader of the previous format would misread the fields.
 
@@ -115,7 +121,7 @@ class _Reader:
         self._take(number, rest)
 
     def _problem(self, number: int, words: str, advice: str) -> None:
-        self._records.problems.append(f"{self._path}:{number}: {words}; {advice}")
+        self._records.problems.append(f"{self._path}:{number}: {one_line(words)}; {advice}")
 
     def _take(self, number: int, line: bytes) -> None:
         if self._records.holds_another_run:
@@ -187,7 +193,7 @@ class _Reader:
         earlier, there = self._line_of.get(key, (self._measured.get(place, 0), b""))
         if earlier:
             how = "the same record as" if there == line else "another sample of the place that"
-            of = f"{sample['row']}, block {sample['block']}"
+            of = f"{brief(sample['row'])}, block {sample['block']}"
             words = f"found {how} line {earlier} ({of}), expected one: the first counts"
             self._problem(number, words, "delete one of them")
             return

@@ -102,7 +102,10 @@ def as_line(record):
         (b"[" * 100_000 + b"\n", "found no JSON that can be read"),
         (b'{"kind":"\xff"}\n', "found no JSON that can be read"),
         (as_line(sample(5, row="gather/\ud800/x")), "found no JSON that can be read"),
-        (as_line(sample(5, backend="y")), 'row: found "gather/\\u00e9/x", expected gather/é/y'),
+        (
+            as_line(sample(5, backend="y")),
+            'row: found "gather/\\u00e9/x", expected "gather/\\u00e9/y"',
+        ),
         (as_line(sample(5, row="gather/é/z", backend="z")), "expected one that the head record"),
         (as_line(sample(5, block=None)), "block: found nothing, expected a whole number from 0 on"),
         (as_line(sample(5, block=-1)), "block: found -1"),
@@ -138,9 +141,9 @@ def test_a_sample_that_is_there_twice_counts_once(written):
     assert records.samples == [sample(number) for number in range(3)]
     found = [problem.removeprefix(f"{written}:") for problem in records.problems]
     assert [problem.split(",")[0] for problem in found] == [
-        "5: found the same record as line 2 (gather/é/x",
-        "6: found another sample of the place that line 3 (gather/é/x",
-        "7: found another sample of the place that line 4 (gather/é/x",
+        '5: found the same record as line 2 ("gather/\\u00e9/x"',
+        '6: found another sample of the place that line 3 ("gather/\\u00e9/x"',
+        '7: found another sample of the place that line 4 ("gather/\\u00e9/x"',
     ]
 
 
@@ -214,7 +217,7 @@ def test_other_formats_are_refused(written):
         ({"filter": "("}, 'filter: found "("'),
         ({"rows": [*HEAD["rows"], {"row": "x"}]}, "rows[2].workload: found nothing"),
         ({"rows": [*HEAD["rows"], 7]}, "rows[2].found 7, expected an object"),
-        ({"rows": HEAD["rows"] * 2}, "rows[2].row: found gather/é/x a second time"),
+        ({"rows": HEAD["rows"] * 2}, 'rows[2].row: found "gather/\\u00e9/x" a second time'),
     ],
 )
 def test_a_head_is_mended_where_it_is_not_sound(written, changes, fault):

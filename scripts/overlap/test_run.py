@@ -13,6 +13,7 @@ import pytest
 from overlap.fake_suite import FakeSuite
 from overlap.ledger import why_no_syscalls
 from overlap.machine import ROOT
+from overlap.profiles import read_profiles
 from overlap.record_schema import faults_of_file
 from overlap.records import read_records
 from overlap.test_sampling import is_running, wait_until
@@ -77,14 +78,15 @@ def test_a_run_prints_a_table_a_workload_and_keeps_its_records(runner):
 
 def test_only_the_first_blocks_are_traced(runner):
     run = runner(["gather/count/x"])
-    assert run(*QUICKLY, "--blocks", "4", "--loop", "uring").returncode == 0
+    traced = read_profiles()["quick"].traced
+    assert run(*QUICKLY, "--blocks", traced + 1, "--loop", "uring").returncode == 0
     blocks = run.suite.options_of("gather/count/x")
     common = {"benchmark_format": "json", "row_timeout": "5", "loop": "uring"}
     whole = {"benchmark_filter": "^gather/count/x$", **common}
-    lean = {**whole, "trace": "off", "memory": "off"}
-    assert blocks == [whole, lean, lean, lean]
+    light = {**whole, "memory": "off"}
+    assert blocks == [whole, *[light] * (traced - 1), {**light, "trace": "off"}]
     also = [sample.get("also", []) for sample in run.samples()]
-    assert also == [["trace", "memory"], [], [], []]
+    assert also == [["trace", "memory"], *[["trace"]] * (traced - 1), []]
 
 
 def test_smoke_is_three_blocks(runner):
