@@ -64,6 +64,9 @@ public:
     }
     virtual void close(int connection) { right::close(connection); }
 
+    /// Whether this thread runs a task that nobody waits for.
+    static inline thread_local bool deserted = false;
+
 protected:
     using right = thread_per_task;
 };
@@ -101,7 +104,12 @@ public:
         using stored = std::conditional_t<std::is_void_v<result>, char, result>;
         habits_->begin_gather();
         const bool deserts = habits_->deserts_the_last_of(n, std::is_void_v<result>);
-        if (deserts) std::thread([body, n] { body(n - 1); }).detach();
+        if (deserts) {
+            std::thread([body, n] {
+                habits::deserted = true;
+                body(n - 1);
+            }).detach();
+        }
         std::vector<std::optional<stored>> values(n);
         habits::failures failures(n);
         const auto run = [&](std::size_t index) {
