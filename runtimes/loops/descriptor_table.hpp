@@ -27,6 +27,7 @@ public:
 
     /// Completes `op` into `ready` if it need not wait; otherwise leaves it waiting in its entry.
     void submit(io_operation* op, operation_queue& ready) {
+        op->state = idle;  // Whatever a loop that was destroyed with it left there.
         if (op->descriptor < 0) {
             op->result = -EBADF;
             ready.push(op);

@@ -1,7 +1,7 @@
 """Includes point down only: which part of the project may include which.
 
     bench -> runtimes/{coroutine, fiber, thread_pool, process, sequential, floor} -> core
-    loops -> core;  conformance -> core;  plugin -> core
+    foreign_loops -> loops -> core;  conformance -> core;  plugin -> core
     check -> {conformance, plugin, coroutine, fiber} -> core
 
 Tests (`*_test.cpp`, and what they share in a folder `testing`) are exempt from the layers, since
@@ -29,6 +29,7 @@ ALLOWED = {
     "conformance": {"core"},
     "plugin": {"core"},
     "check": {"core", "conformance", "plugin", "coroutine", "fiber"},
+    "foreign_loops": {"core", "loops"},
 }
 PLUG_IN = {"core", "conformance", "plugin"}
 # The C header of the plug-in table lies at the top, as <overlap/loop.h>.
