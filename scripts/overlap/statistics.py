@@ -32,8 +32,8 @@ class Estimates:
     """One entry a comparison. `centre` and the bounds of the intervals are logarithms of ratios:
     `low` to `high` holds the true one with 95% confidence, `inner_low` to `inner_high` with 90%.
     With too few observations for an interval its bounds are infinite; with none, all is NaN.
-    `p` is the two-sided p-value of "no difference" and below 0.05 exactly when the 95% interval
-    leaves out 0."""
+    `p` is the two-sided p-value of "no difference". If it is at most 0.05 the 95% interval leaves
+    out 0; of rank tests, the other way round as well."""
 
     n: NDArray[np.int64]
     centre: Floats
@@ -168,9 +168,13 @@ def unpaired(first: Floats, second: Floats) -> Estimates:
 
 def bootstrapped(ratios: Floats, seed: int) -> Estimates:
     """From logarithms of ratios within blocks: their median, with BCa intervals from resampled
-    blocks and the p-value that belongs to them. For figures of which no symmetry can be assumed:
-    high percentiles, concurrency, parallelism. (The median rather than the mean: its intervals keep
-    their confidence from 6 blocks on, those of the mean do not.) Fewer blocks give no interval."""
+    blocks. For figures of which no symmetry can be assumed: high percentiles, concurrency,
+    parallelism. (The median rather than the mean: its intervals keep their confidence even with few
+    blocks, those of the mean do not.) Fewer than six blocks give no interval.
+
+    The p-value is that of the exact sign test, or the interval's own if that is larger. Resampling
+    knows too little of the far tails that Holm asks for: by it alone, one of twelve equal backends
+    would be told apart in 12% of runs of 12 blocks, and in 35% of runs of 9."""
     ratios = np.atleast_2d(np.asarray(ratios, dtype=np.float64))
     counts = np.count_nonzero(~np.isnan(ratios), axis=1)
     result = Estimates.none(len(ratios))
@@ -190,8 +194,7 @@ def _bootstrapped_alike(values: Floats, seed: int) -> Estimates:
         return Estimates(np.full(m, n), centre, -wide, wide, -wide, wide, np.ones(m))
     # Without any spread there is nothing to resample: the interval is the point.
     point = [centre.copy() for _ in range(4)]
-    p = np.where(centre == 0, 1.0, 2 / (RESAMPLES + 1))
-    result = Estimates(np.full(m, n), centre, *point, p)
+    result = Estimates(np.full(m, n), centre, *point, sign_test(values))
     varied = np.flatnonzero(np.ptp(values, axis=1) > 1e-12)
     if len(varied):
         result.put(varied, _bca(values[varied], seed))
@@ -222,8 +225,15 @@ def _bca(values: Floats, seed: int) -> Estimates:
             z = bias + stats.norm.ppf(end)
             share = stats.norm.cdf(bias + z / (1 - acceleration * z))
             bounds.append(_quantiles(drawn, share))
-    p = _bca_p_value(drawn, bias, acceleration)
+    p = np.maximum(_bca_p_value(drawn, bias, acceleration), sign_test(values))
     return Estimates(np.full(len(values), values.shape[1]), centre, *bounds, p)
+
+
+def sign_test(values: Floats) -> Floats:
+    """Of each row the exact p-value of a median of 0. Zeros count against it on either side."""
+    n = values.shape[1]
+    fewer = np.minimum((values <= 0).sum(axis=1), (values >= 0).sum(axis=1))
+    return np.minimum(1.0, 2 * stats.binom.cdf(fewer, n, 0.5))
 
 
 def _acceleration(values: Floats) -> Floats:

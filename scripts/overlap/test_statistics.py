@@ -16,6 +16,7 @@ from overlap.statistics import (
     least_blocks,
     paired,
     rank_sum_cdf,
+    sign_test,
     signed_rank_cdf,
     unpaired,
 )
@@ -111,9 +112,16 @@ def test_the_corrected_bootstrap_is_scipys():
 
 
 def test_the_seed_gives_the_bootstrap_again():
-    x = np.random.default_rng(3).normal(0.2, 1, (4, 20))
-    first, again, other = (bootstrapped(x, seed) for seed in (1, 1, 2))
-    assert np.array_equal(first.p, again.p) and not np.array_equal(first.p, other.p)
+    x = np.random.default_rng(3).normal(0.2, 1, (200, 12))
+    first, again, other = (np.array(fields(bootstrapped(x, seed))) for seed in (1, 1, 2))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def test_the_sign_test_is_scipys():
+    x = np.random.default_rng(4).normal(0.3, 1, (20, 13))
+    expected = [stats.binomtest(int((row > 0).sum()), 13).pvalue for row in x]
+    np.testing.assert_allclose(sign_test(x), expected, rtol=1e-12)
+    assert sign_test(np.array([[0.0] * 2 + [1.0] * 10]))[0] == stats.binomtest(2, 12).pvalue
 
 
 def test_holm_by_hand():
@@ -196,6 +204,13 @@ def test_the_interval_and_the_p_value_say_the_same(x):
 
 
 @given(ratios)
+def test_a_small_p_value_of_the_bootstrap_means_an_interval_without_0(x):
+    found = bootstrapped(x, seed=1)
+    if found.p[0] <= 0.05:
+        assert found.low[0] >= 0 or found.high[0] <= 0
+
+
+@given(ratios)
 def test_turning_a_ratio_round_turns_its_estimate_round(x):
     found, turned = paired(x), paired(-x)
     assert (turned.centre[0], turned.low[0], turned.p[0]) == (
@@ -273,7 +288,12 @@ def test_equal_backends_are_told_apart_in_one_of_twenty_runs_at_most():
         assert np.mean(p <= 0.05) <= at_most(0.05, RUNS)
 
 
-def test_among_twenty_equal_backends_hardly_ever_even_one_is_told_apart():
+@pytest.mark.parametrize("blocks", [9, 12, 30])
+@pytest.mark.parametrize("estimate", [paired, lambda ratios: bootstrapped(ratios, seed=1)])
+def test_among_twelve_equal_backends_hardly_ever_even_one_is_told_apart(
+    blocks, estimate, monkeypatch
+):
+    monkeypatch.setattr(statistics, "RESAMPLES", 999)
     generator = np.random.default_rng(24)
-    p = paired(generator.normal(0, 0.05, (RUNS * 20, 30))).p.reshape(RUNS, 20)
+    p = estimate(generator.normal(0, 0.05, (RUNS * 12, blocks))).p.reshape(RUNS, 12)
     assert np.mean([holm(row).min() <= 0.05 for row in p]) <= at_most(0.05, RUNS)
