@@ -35,7 +35,7 @@ def test_rules_apply_to_rows_that_could_run():
     names = ("sleeps/1m_1s/floor", "sleeps/20_50ms/sequential", "sleeps/20_50ms/floor")
     left_out, fewer, all_blocks = quick.apply(map(row, names))
     assert left_out.skip.startswith("left out of quick: ") and left_out.blocks is None
-    assert fewer.blocks == 3 and fewer.because and not fewer.skip
+    assert fewer.blocks == 2 and fewer.because and not fewer.skip
     assert all_blocks == row("sleeps/20_50ms/floor")
     cannot = row("sleeps/1m_1s/floor", skip="limit: 3 tasks")
     assert quick.apply([cannot]) == [cannot]

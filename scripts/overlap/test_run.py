@@ -10,12 +10,14 @@ import sys
 
 import pytest
 
+from overlap import sampling
 from overlap.fake_suite import FakeSuite
 from overlap.ledger import why_no_syscalls
 from overlap.machine import ROOT
 from overlap.profiles import read_profiles
 from overlap.record_schema import faults_of_file
 from overlap.records import read_records
+from overlap.run import main
 from overlap.test_sampling import is_running, wait_until
 
 ROWS = [f"{name}/ok/{backend}" for name in ("sleeps", "gather") for backend in ("floor", "x")]
@@ -439,3 +441,28 @@ def test_a_run_without_perf_says_so_and_goes_on(runner):
     )
     assert "system calls are not counted: perf is not installed" in result.stderr
     assert read_records(run.output).head["also"]["syscalls"] == 0
+
+
+def test_what_the_machine_disturbed_is_run_again_and_says_so(runner, monkeypatch, capsys):
+    run = runner(["gather/ok/x", "gather/ok/sequential"])
+    disturbed = {"steal_share": 0.5, "foreign_cpu_share": 0.0, "dirty": True}
+    monkeypatch.setattr(sampling, "contamination", lambda *_: disturbed)
+    status = main([*run.command("--blocks", "6", "--row-timeout", "5")[3:]])
+    assert status == 0 and "100% of 21 samples contaminated" in capsys.readouterr().out
+    again = [sample for sample in run.samples() if "repeats_block" in sample]
+    assert {sample["backend"] for sample in again} == {"x", "sequential", "placebo"}
+    assert {(sample["block"], sample["repeats_block"]) for sample in again} == {(6, 0)}
+    assert not any("also" in sample for sample in again)
+    assert faults_of_file(run.output) == []
+
+
+def test_a_resumed_run_remembers_how_it_was_asked(runner):
+    run = runner()
+    first = run(*QUICKLY, "--filter", "gather", "--cores", "1")
+    assert first.returncode == 0
+    command = [sys.executable, "-m", "overlap.run", "--resume", "--output", str(run.output)]
+    command += ["--blocks", "3"]
+    result = subprocess.run(command, capture_output=True, text=True, env=run.environment())
+    assert result.returncode == 0, result.stderr
+    rows = [row for row in ROWS if row.startswith("gather")]
+    assert sorted(s["row"] for s in run.samples()) == sorted(3 * rows)
