@@ -27,6 +27,7 @@ function(overlap_add_loop)
         ${NAME} PROPERTIES PREFIX "" SUFFIX .so CXX_VISIBILITY_PRESET hidden
                            VISIBILITY_INLINES_HIDDEN ON)
     overlap_plugin_target(${NAME} overlap::plugin)
+    overlap_plugin_first(${NAME})
 
     overlap_plugin_conformance(loop ${subjects} ${through_table})
     overlap_plugin_benchmarks(with_loop)
@@ -42,6 +43,7 @@ function(overlap_add_runtime)
     overlap_plugin_source(explain_runtime.cpp explain_runtime.cpp)
     add_library(${NAME}_explained OBJECT ${source})
     overlap_plugin_target(${NAME}_explained overlap::core)
+    overlap_plugin_first(${NAME}_explained)
     overlap_plugin_conformance(runtime)
     overlap_plugin_benchmarks(with_runtime)
 endfunction()
@@ -88,15 +90,21 @@ function(overlap_plugin_target target)
     endif()
 endfunction()
 
-# An executable compiled only once the class is known to be right, so that one mistake is one error.
+# What is compiled before all else, so that one mistake in the class is one error. That one target
+# depends on another is not enough: Ninja would compile both at once, and only link in this order.
+function(overlap_plugin_first target)
+    set(stamp ${CMAKE_CURRENT_BINARY_DIR}/${NAME}/compiled)
+    add_custom_command(
+        OUTPUT ${stamp} COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
+        DEPENDS $<TARGET_OBJECTS:${target}> VERBATIM)
+    add_custom_target(${NAME}_compiled DEPENDS ${stamp})
+endfunction()
+
+# An executable of the source file that was generated last.
 function(overlap_plugin_executable target)
     add_executable(${target} ${source})
     overlap_plugin_target(${target} ${ARGN})
-    if(TARGET ${NAME})
-        add_dependencies(${target} ${NAME})
-    else()
-        add_dependencies(${target} ${NAME}_explained)
-    endif()
+    add_dependencies(${target} ${NAME}_compiled)
 endfunction()
 
 # The kit as a program; `what` is its template, the rest are the subjects that are tests.
