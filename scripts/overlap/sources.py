@@ -1,6 +1,5 @@
 """What is compared: the samples of record files, and results that Google Benchmark wrote."""
 
-import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
