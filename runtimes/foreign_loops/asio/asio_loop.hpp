@@ -277,9 +277,9 @@ private:
     /// The new connection is nobody's yet, so asio lets go of it. It accepts with accept(2): the
     /// flags take calls of their own.
     static int take_over(socket& connection) noexcept {
-        asio::error_code error;
-        connection.native_non_blocking(true, error);
-        const int number = connection.release(error);
+        asio::error_code ignored;
+        const int number = connection.release(ignored);
+        ::fcntl(number, F_SETFL, O_NONBLOCK);
         ::fcntl(number, F_SETFD, FD_CLOEXEC);
         return number;
     }

@@ -221,7 +221,6 @@ private:
             polls_.give_back(handle);
             return error;
         }
-        handle->data = reinterpret_cast<void*>(static_cast<std::intptr_t>(descriptor));
         at.handle = handle;
         return 0;
     }
@@ -251,7 +250,8 @@ private:
 
     static void report(uv_poll_t* handle, int status, int events) {
         libuv_loop& self = of(handle->loop);
-        const auto descriptor = static_cast<int>(reinterpret_cast<std::intptr_t>(handle->data));
+        int descriptor = -1;
+        uv_fileno(reinterpret_cast<uv_handle_t*>(handle), &descriptor);
         watched& at = self.watches_[static_cast<std::size_t>(descriptor)];
         auto& entry = self.descriptors_.of(descriptor);
         // libuv has stopped a watch whose status is an error. Which error, one learns by trying.
