@@ -14,7 +14,8 @@
 //                          by one thread run in the order of its calls.
 //   loop.call_at(op, t)    Completes `op` with 0 when now() >= t, never before. Timers complete in
 //                          the order of their deadlines, equal deadlines in the order of the
-//                          calls; a deadline that has passed counts as the time of the call.
+//                          calls; a deadline that has passed counts as some moment between the
+//                          loop's last look at its clock and the call.
 //   loop.submit(op)        Starts one step of I/O. A read and a write, one of each, may wait on one
 //                          descriptor at once; so may any number of accepts, which complete in the
 //                          order of the calls.
@@ -41,8 +42,9 @@
 //                Errors are results (-errno), never signals or exceptions; end of file is 0.
 //   Memory       Lending allocates nothing once the loop has met the descriptor: what an operation
 //                needs is in the operation.
-//   Exceptions   The constructor may throw std::system_error; of the calls, only those that need
-//                memory may throw, and then std::bad_alloc.
+//   Exceptions   The constructor may throw std::system_error; of the calls, only call_at, submit and
+//                cancel may throw, and then std::bad_alloc with nothing lent. Posts do not fail: an
+//                operation's `next` is there for a queue.
 //   Destruction  Destroying a loop calls nobody's `done`; what was lent to it is its owner's again.
 //                What the loop opened, it closes.
 #pragma once
