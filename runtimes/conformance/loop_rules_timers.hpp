@@ -43,7 +43,7 @@ void required_timers_are_never_early() {
 }
 
 /// Calls judge(ahead) with longer and longer times until it returns true: not before all timers were
-/// armed `ahead` of the first deadline. One that has passed counts as the time of the call, so on a
+/// armed `ahead` of the first deadline. One that has passed may count as the time of the call, so on a
 /// slow machine the order of the deadlines would not be what is promised.
 template <class Judge>
 void with_deadlines_ahead(Judge judge) {
@@ -289,8 +289,10 @@ std::vector<rule> timer_rules() {
          "Timers with equal deadlines complete in the order of the calls.", where,
          &required_equal_deadlines_complete_in_order_of_call<Loop>},
         {"required_deadline_that_has_passed_completes",
-         "A deadline that has passed counts as the present.", where,
-         &required_deadline_that_has_passed_completes<Loop>},
+         "A deadline that has passed counts as some moment between the loop's last look at its "
+         "clock "
+         "and the call.",
+         where, &required_deadline_that_has_passed_completes<Loop>},
         {"required_far_deadline_waits", "A timer completes when now() >= t, never before.", where,
          &required_far_deadline_waits<Loop>, need::real_time},
         {"required_100000_timers_at_once", "call_at completes `op` with 0, exactly once.", where,
