@@ -11,13 +11,13 @@
 
 namespace overlap::conformance::wrong_loops {
 
-/// Changes deadlines that are neither past nor far; a derived class says into what.
+/// Changes deadlines that are not too far from the present to be changed; a derived class says into what.
 class moves_deadlines : public wrong_loop {
 public:
     void call_at(timer_operation* op, time_point deadline) override {
-        const bool past = deadline <= now();
-        const bool far = !past && deadline - now() > std::chrono::hours(2);
-        right_.call_at(op, past || far ? deadline : moved(deadline));
+        constexpr auto near = std::chrono::hours(2);
+        const bool is_near = deadline > now() - near && deadline < now() + near;
+        right_.call_at(op, is_near ? moved(deadline) : deadline);
     }
 
 private:
