@@ -65,9 +65,9 @@ def installed():
     return (HERE / "first").rename(HERE / "moved here")
 
 
-def configure(installed, project):
+def configure(installed, project, generator="Ninja"):
     return run(
-        *("cmake", "-G", "Ninja", "-S", project, "-B", project / "build"),
+        *("cmake", "-G", generator, "-S", project, "-B", project / "build"),
         f"-DCMAKE_PREFIX_PATH={installed}",
         *(
             [f"-DCMAKE_CXX_COMPILER_LAUNCHER={shutil.which('ccache')}"]
@@ -76,7 +76,7 @@ def configure(installed, project):
     )
 
 
-def make_project(installed, name, call, **headers):
+def make_project(installed, name, call, generator="Ninja", **headers):
     """A folder with the given headers and a CMakeLists.txt that makes one call; configured."""
     project = HERE / name
     project.mkdir()
@@ -86,15 +86,15 @@ def make_project(installed, name, call, **headers):
         "cmake_minimum_required(VERSION 3.25)\nproject(mine LANGUAGES C CXX)\n"
         f"find_package(overlap CONFIG REQUIRED)\n{call}\n"
     )
-    return project, configure(installed, project)
+    return project, configure(installed, project, generator)
 
 
 @pytest.fixture(scope="module")
 def example(installed):
     """The build directory of the example, a copy of which is built against what is installed."""
     project = HERE / "example"
-    shutil.copytree(EXAMPLE, project)
-    configured = configure(installed, project)
+    shutil.copytree(installed / "share/overlap/example_loop", project)
+    configured = configure(installed, project, "Unix Makefiles")
     assert configured.returncode == 0, configured.stderr
     targets = ["example", "example_conformance", "example_tour", "example_bench_sleeps"]
     must("cmake", "--build", project / "build", "-j2", "--target", *targets)
@@ -177,6 +177,12 @@ def test_a_shared_library_is_checked_without_compiling_anything(installed, examp
     assert "\nfiber:example: " in said
 
 
+def test_the_rules_that_the_readme_speaks_of_exist(installed, example):
+    listed = must(installed / "bin/overlap_check_loop", example / "example.so", "--list")
+    spoken_of = re.findall(r"`(required_\w+)`", (ROOT / "runtimes/README.md").read_text())
+    assert spoken_of and set(spoken_of) <= set(listed.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -192,11 +198,17 @@ def test_what_is_no_plug_in_is_one_line(installed, arguments, words):
     assert done.stderr.count("\n") == 1 and words in done.stderr, done.stderr
 
 
-def test_a_class_that_is_no_loop_is_one_error_that_names_the_call(installed):
+@pytest.mark.parametrize(
+    ("generator", "go_on"), [("Ninja", ["-k", "0"]), ("Unix Makefiles", ["-k"])]
+)
+def test_a_class_that_is_no_loop_is_one_error_that_names_the_call(
+    installed, tmp_path, generator, go_on
+):
     call = "overlap_add_loop(NAME mine HEADER my.hpp TYPE my::loop)"
-    project, configured = make_project(installed, "wrong_loop", call, my=NO_CALL_AT)
+    project, configured = make_project(installed, tmp_path.name, call, generator, my=NO_CALL_AT)
     assert configured.returncode == 0, configured.stderr
-    said = run("ninja", "-C", project / "build", "-k", "0").stdout
+    done = run("cmake", "--build", project / "build", "-j2", "--", *go_on)
+    said = done.stdout + done.stderr
     errors = [line for line in said.splitlines() if "error:" in line]
     assert len(errors) == 1, said
     assert errors[0].endswith(

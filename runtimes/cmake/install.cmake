@@ -14,6 +14,7 @@ set_target_properties(overlap_count_allocations PROPERTIES EXPORT_NAME count_all
 install(TARGETS overlap_count_allocations EXPORT overlap)
 install(FILES runtimes/conformance/count_allocations.cpp DESTINATION ${data})
 install(TARGETS overlap_check_loop)
+install(DIRECTORY runtimes/example_loop DESTINATION ${data})
 
 if(OVERLAP_BENCH)
     set_target_properties(suite PROPERTIES OUTPUT_NAME overlap_suite)

@@ -41,7 +41,7 @@ endfunction()
 function(overlap_add_runtime)
     overlap_plugin_arguments(overlap_add_runtime ${ARGN})
     overlap_plugin_source(explain_runtime.cpp explain_runtime.cpp)
-    add_library(${NAME}_explained OBJECT ${source})
+    add_library(${NAME}_explained STATIC ${source})
     overlap_plugin_target(${NAME}_explained overlap::core)
     overlap_plugin_first(${NAME}_explained)
     overlap_plugin_conformance(runtime)
@@ -95,8 +95,11 @@ endfunction()
 function(overlap_plugin_first target)
     set(stamp ${CMAKE_CURRENT_BINARY_DIR}/${NAME}/compiled)
     add_custom_command(
-        OUTPUT ${stamp} COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
-        DEPENDS $<TARGET_OBJECTS:${target}> VERBATIM)
+        OUTPUT ${stamp}
+        COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
+        DEPENDS ${target}
+        COMMENT "${TYPE} has every call"
+        VERBATIM)
     add_custom_target(${NAME}_compiled DEPENDS ${stamp})
 endfunction()
 

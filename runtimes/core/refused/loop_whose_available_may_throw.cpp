@@ -1,4 +1,4 @@
-// the only error: static assertion failed.*the event loop has no static available\(\) noexcept
+// the only error: .*the event loop has no static available\(\) noexcept
 #include "a_loop.hpp"
 
 #include <overlap/core/explain_event_loop.hpp>

@@ -1,4 +1,4 @@
-// the only error: static assertion failed.*the event loop has no cancel\(operation\*\) -> void
+// the only error: .*the event loop has no cancel\(operation\*\) -> void
 #include "a_loop.hpp"
 
 #include <overlap/core/explain_event_loop.hpp>

@@ -1,4 +1,4 @@
-// the only error: static assertion failed.*the event loop has no static constexpr name\(\) -> std::string_view
+// the only error: .*the event loop has no static constexpr name\(\) -> std::string_view
 #include "a_loop.hpp"
 
 #include <overlap/core/explain_event_loop.hpp>

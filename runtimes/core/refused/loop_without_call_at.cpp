@@ -1,4 +1,4 @@
-// the only error: static assertion failed.*the event loop has no call_at\(timer_operation\*, time_point\) -> void: see overlap/core/event_loop.hpp
+// the only error: .*the event loop has no call_at\(timer_operation\*, time_point\) -> void: see overlap/core/event_loop.hpp
 #include "a_loop.hpp"
 
 #include <overlap/core/explain_event_loop.hpp>

@@ -1,4 +1,4 @@
-// the only error: static assertion failed.*calls of both colours
+// the only error: .*calls of both colours
 #include "a_runtime.hpp"
 
 #include <overlap/core/explain_runtime.hpp>

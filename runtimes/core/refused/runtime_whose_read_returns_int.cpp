@@ -1,4 +1,4 @@
-// the only error: static assertion failed.*the runtime has no read\(int, std::span<std::byte>\) -> std::size_t, or an awaitable
+// the only error: .*the runtime has no read\(int, std::span<std::byte>\) -> std::size_t, or an awaitable
 #include "a_runtime.hpp"
 
 #include <overlap/core/explain_runtime.hpp>

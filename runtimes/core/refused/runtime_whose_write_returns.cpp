@@ -1,4 +1,4 @@
-// the only error: static assertion failed.*the runtime has no write\(int, std::span<const std::byte>\) -> void, or an awaitable
+// the only error: .*the runtime has no write\(int, std::span<const std::byte>\) -> void, or an awaitable
 #include "a_runtime.hpp"
 
 #include <overlap/core/explain_runtime.hpp>

@@ -1,4 +1,4 @@
-// the only error: static assertion failed.*the runtime has no gather\(std::size_t, body\): see overlap/core/runtime.hpp
+// the only error: .*the runtime has no gather\(std::size_t, body\): see overlap/core/runtime.hpp
 #include "a_runtime.hpp"
 
 #include <overlap/core/explain_runtime.hpp>
