@@ -131,7 +131,7 @@ endfunction()
 # A binary beside each of the suite's own. `with` names how rows get the class (bench/backends.hpp).
 function(overlap_plugin_benchmarks with)
     if(NOT OVERLAP_BENCH AND NOT overlap_bench_FOUND)
-        message(STATUS "overlap: benchmarks of ${NAME} skipped: the suite is not built here")
+        message(STATUS "overlap: benchmarks of ${NAME} skipped: the suite (component bench) is not there")
         return()
     endif()
     file(GLOB suites CONFIGURE_DEPENDS ${OVERLAP_SUITE_HEADERS}/*_suite.hpp)
