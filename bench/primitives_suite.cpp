@@ -120,14 +120,6 @@ void await_chain(turns& all) {
 
 // ---- all of them ---------------------------------------------------------------------------------
 
-/// A built-in loop through the C table: what the table costs.
-template <class Loop>
-void add_table_primitives(std::vector<primitive>& rows) {
-    const std::string name(Loop::name());
-    add_loop_primitives<measured_loop>(
-        name, name + "_table", Loop::available(), [] { measured_table = table_of<Loop>; }, rows);
-}
-
 std::vector<primitive> built_in_primitives() {
     std::vector<primitive> rows = {
         {"primitives/dispatch/operation", "", "", dispatch_operation, dispatch_batch},
@@ -138,9 +130,6 @@ std::vector<primitive> built_in_primitives() {
         {"primitives/spawn_join/process", "", "", spawn_join_process},
     };
     built_in_backends::for_each([&](const auto& backend) { add_primitives_of(backend, rows); });
-    add_table_primitives<uring_loop>(rows);
-    add_table_primitives<epoll_loop>(rows);
-    add_table_primitives<poll_loop>(rows);
     return rows;
 }
 

@@ -202,11 +202,13 @@ void add_loop_primitives(const std::string& loop, const std::string& name, const
     add("spawn_join", "fiber:" + name, spawn_join_fiber<Loop>);
 }
 
-/// The same for each loop of a backend_list.
+/// The same for each loop of a backend_list: directly, and through the C table, for what that costs.
 template <class Loop>
 void add_primitives_of(const loop_backend<coroutine, Loop>&, std::vector<primitive>& rows) {
     const std::string name(Loop::name());
     add_loop_primitives<Loop>(name, name, Loop::available(), [] {}, rows);
+    add_loop_primitives<measured_loop>(
+        name, name + "_table", Loop::available(), [] { measured_table = table_of<Loop>; }, rows);
 }
 template <class Other>
 void add_primitives_of(const Other&, std::vector<primitive>&) {}  // Its loop has been seen.
