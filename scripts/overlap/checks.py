@@ -22,7 +22,8 @@ from overlap.building import BuildError, build, logged, tail
 from overlap.machine import ROOT
 
 LOGS = ROOT / "build" / "test-logs"
-SANITIZERS = ("asan", "ubsan", "tsan")  # Apart: address and undefined together forbid tail calls.
+SANITIZERS = ("asan", "tsan")  # The first has the checks for undefined behaviour, too.
+PARALLEL_TESTS = 6  # They wait more than they compute.
 ON_REQUEST = ("clang",)  # What it finds, tsan (built with clang) and clang-tidy find as well.
 FAILURES_SHOWN = 10
 
@@ -89,13 +90,15 @@ def run_with_report(command: Sequence[str | Path], report: Path, log: Path) -> C
 
 
 def ctest(preset: str) -> Counts:
-    """Builds a preset and runs its tests, one at a time: many of them measure time."""
+    """Builds a preset and runs its tests, one at a time but for those that say that they may run
+    beside others: many tests measure time."""
     try:
         directory = build(preset, [], LOGS / f"{preset}-build.log")
     except BuildError as error:
         return one(False, str(error))
     report = LOGS / f"{preset}-ctest.xml"
-    command = ["ctest", "--test-dir", directory, "--output-junit", report, "--output-on-failure"]
+    command = ["ctest", "--test-dir", directory, "--output-junit", report]
+    command += ["--output-on-failure", "--parallel", str(PARALLEL_TESTS)]
     return run_with_report(command, report, LOGS / f"{preset}-ctest.log")
 
 
