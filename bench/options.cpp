@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <iterator>
 #include <regex>
 #include <utility>
 
@@ -68,20 +67,15 @@ std::string in_words(const std::vector<backend_summary>& known) {
     return words;
 }
 
-/// Complains about a name that two backends have, and names that no backend answers to.
+/// Complains about names that no backend answers to.
 void check_names(const options& chosen, const std::vector<backend_summary>& known) {
-    for (auto each = known.begin(); each != known.end(); ++each) {
-        const auto same = [&](const auto& other) { return other.name == each->name; };
-        if (std::any_of(std::next(each), known.end(), same)) {
-            throw usage_error("two backends are called " + each->name +
-                              "; a plugged-in loop needs a name of its own");
-        }
-    }
     const auto check = [&](const std::string& name, const char* what, auto member) {
         const auto answers = [&](const auto& each) { return each.*member == name; };
         if (std::any_of(known.begin(), known.end(), answers)) return;
-        throw usage_error(std::string("unknown ") + what + " '" + name +
-                          "'; known backends: " + in_words(known));
+        const std::string hint =
+            std::filesystem::exists(name) ? " (a file needs a slash: --loop=./" + name + ")" : "";
+        throw usage_error(std::string("unknown ") + what + " '" + name + "'" + hint +
+                          "; known backends: " + in_words(known));
     };
     for (const auto& name : chosen.loops) check(name, "loop", &backend_summary::loop);
     for (const auto& name : chosen.backends) {
@@ -90,14 +84,33 @@ void check_names(const options& chosen, const std::vector<backend_summary>& know
     }
 }
 
+/// A plugged-in loop with a name that is taken has rows under its file's name, which say so.
+void refuse_taken_name(plugged_loop& loop, const std::vector<backend_summary>& known) {
+    const auto taken = [&](const std::string& name) {
+        return std::any_of(known.begin(), known.end(),
+                           [&](const backend_summary& each) { return each.loop == name; });
+    };
+    if (!taken(loop.name)) return;
+    const std::string file = std::filesystem::path(loop.path).stem();
+    if (taken(file)) {
+        throw usage_error("--loop=" + loop.path + ": another loop is called " + file +
+                          "; is it given twice?");
+    }
+    loop.here.reason = loop.path + ": its loop is called '" + loop.name +
+                       "', as another one is; a plugged-in loop needs a name of its own";
+    loop.name = file;
+}
+
 /// Names with a slash in them are files.
-void take_plugged_loops(options& into) {
+void take_plugged_loops(options& into, const std::vector<backend_summary>& extra) {
     std::vector<std::string> names;
     for (const auto& loop : into.loops) {
         if (loop.find('/') == std::string::npos) {
             names.push_back(loop);
         } else {
-            into.plugged_loops.push_back(probe_plugged_loop(loop));
+            plugged_loop found = probe_plugged_loop(loop);
+            refuse_taken_name(found, known_backends(into, extra));
+            into.plugged_loops.push_back(std::move(found));
         }
     }
     into.loops = std::move(names);
@@ -159,9 +172,10 @@ options take_options(std::vector<std::string>& arguments,
     parser.add_option("--workloads", into.specification, "The workload file (TOML)")
         ->capture_default_str();
     parser
-        .add_option("--loop", into.loops,
-                    "Only these loops, e.g. uring,epoll; with a slash in it, as in ./libmy.so: "
-                    "also the loop in that plug-in (overlap/loop.h)")
+        .add_option(
+            "--loop", into.loops,
+            "Only these loops, separated by commas, e.g. uring,epoll; with a slash in it, as "
+            "in ./libmy.so: also the loop in that plug-in (overlap/loop.h)")
         ->delimiter(',');
     parser
         .add_option("--backend", into.backends, "Only these backends, e.g. floor,coroutine:uring")
@@ -191,7 +205,7 @@ options take_options(std::vector<std::string>& arguments,
         throw usage_error(error.what());
     }
     arguments = parser.remaining();
-    take_plugged_loops(into);
+    take_plugged_loops(into, extra);
     check_names(into, known_backends(into, extra));
     return into;
 }

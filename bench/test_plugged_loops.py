@@ -74,12 +74,28 @@ def test_a_file_that_is_not_there_is_one_line():
     assert "--loop=./libmy.so: no such plug-in" in done.stderr
 
 
-def test_two_loops_of_one_name_are_one_line(tmp_path):
+def test_a_name_that_is_taken_spoils_the_later_plugin_only(small, tmp_path):  # noqa: F811
     os.symlink(SOUND, tmp_path / "other.so")
-    done = run("gather", f"--loop={SOUND}", f"--loop={tmp_path / 'other.so'}")
+    found = rows(
+        "gather", small, f"--loop=epoll,{SOUND},{tmp_path / 'other.so'}",
+        "--benchmark_filter=few/coroutine",
+    )  # fmt: skip
+    assert found["gather/few/coroutine:sound"]["verified"] == 1
+    words = found["gather/few/coroutine:other"]["error_message"]
+    assert "other.so: its loop is called 'sound', as another one is" in words
+
+
+def test_one_file_given_twice_is_one_line():
+    done = run("gather", f"--loop={SOUND}", f"--loop={SOUND}")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "two backends are called coroutine:sound" in done.stderr
+    assert "another loop is called sound; is it given twice?" in done.stderr
+
+
+def test_a_file_without_a_slash_gets_a_hint():
+    done = run("gather", "--loop=sound.so", cwd=pathlib.Path(PLUGINS))
+    assert done.returncode == 2
+    assert "a file needs a slash: --loop=./sound.so" in done.stderr
 
 
 def test_a_relative_path_is_relative_to_where_the_program_was_started(small):  # noqa: F811

@@ -5,7 +5,8 @@
 //
 // A loop defines two static functions and eight calls:
 //
-//   L::name()              The loop's name in backends and tables, e.g. "epoll".
+//   L::name()              The loop's name in backends and tables, e.g. "epoll": a constexpr
+//                          std::string_view of a literal, of letters, digits, '_', '-' and '.'.
 //   L::available()         Whether this kernel lets the loop work, found out by trying; never throws.
 //
 //   loop.now()             The loop's clock. Deadlines are compared with this clock and no other.

@@ -22,8 +22,7 @@ public:
         if (this->IsSkipped()) return;
         const std::string python = OVERLAP_PYTHON;
         if (!std::filesystem::exists(python)) GTEST_SKIP() << "needs python3 as " << python;
-        const auto here = std::filesystem::path(__FILE__).parent_path();
-        server_.emplace(python, here / "testing" / "json_server.py");
+        server_.emplace(python, OVERLAP_JSON_SERVER);
         session_.emplace(this->runtime(), server_->where());
     }
 

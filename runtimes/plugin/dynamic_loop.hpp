@@ -80,7 +80,8 @@ private:
     };
 
     static std::string words(const reason_buffer& reason) {
-        return reason.bytes[0] == '\0' ? "it gave no reason" : reason.bytes;
+        const std::string_view all = reason.bytes;
+        return all.empty() ? "it gave no reason" : std::string(all.substr(0, all.find('\n')));
     }
 
     static overlap_operation* of(operation* op) noexcept {

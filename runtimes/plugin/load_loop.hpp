@@ -74,6 +74,7 @@ inline std::string fault_of(const overlap_loop_table* table) {
 /// stays loaded until the program ends. Throws plugin_error. What the library does while it is loaded,
 /// it does in this process: ask probe_loop() first.
 inline overlap_loop_table load_loop(const std::string& path) {
+    if (path.empty()) throw plugin_error("an empty path: expected a shared library");
     // A path without a slash would be searched for among the system's libraries (dlopen(3)).
     const std::string file = std::filesystem::absolute(path).string();
     void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);

@@ -9,9 +9,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <new>
+#include <string>
 #include <string_view>
 
 namespace overlap {
@@ -83,6 +86,11 @@ struct table_functions {
             return 0;
         } catch (const std::bad_alloc&) {
             return -ENOMEM;
+        } catch (...) {
+            std::fprintf(
+                stderr, "a call of the loop %s threw: %s; only std::bad_alloc may leave it\n",
+                std::string(L::name()).c_str(), describe(std::current_exception()).c_str());
+            std::abort();
         }
     }
 

@@ -52,7 +52,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--backend", metavar="NAMES", help="only these backends, e.g. floor,coroutine:uring")
     add("--cores", type=_positive, metavar="N", help="hold everything to so many cores")
     add("--workloads", type=_path, metavar="FILE", help="another workload specification")
-    add("--loop", metavar="NAMES", help="which event loops, as the binaries take it")
+    add(
+        "--loop",
+        metavar="NAMES",
+        action="append",
+        help="only these event loops, separated by commas; with a slash in it, as in ./libmy.so, "
+        "also the loop in that plug-in",
+    )
     add("--list", action="store_true", help="print the rows, and why some cannot run; measure none")
     add("--resume", action="store_true", help="go on with the newest record file, or --output")
     add("--output", type=Path, metavar="FILE", help="record file instead of one in results/local/")
@@ -62,7 +68,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--no-repeats", action="store_true", help="do not run again what the machine disturbed")
     add("--seed", type=int, metavar="N", help="of the order within blocks; drawn if not given")
     add("--build", type=_path, metavar="DIR", help="use this build as it is instead of building")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.loop = ",".join(options.loop) if options.loop else None
+    return options
 
 
 def _positive(text: str) -> int:
