@@ -2,24 +2,15 @@
 #pragma once
 
 #include <overlap/conformance/violation.hpp>
-#include <overlap/core/error.hpp>
-#include <overlap/core/socket.hpp>
+#include <overlap/core/forked_call.hpp>
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstddef>
-#include <cstdio>
-#include <cstring>
 #include <exception>
-#include <fcntl.h>
 #include <string>
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include <string_view>
 #include <sys/wait.h>
-#include <unistd.h>
+#include <utility>
 
 // LeakSanitizer's own (sanitizer/lsan_interface.h), absent from a program built without it.
 extern "C" [[gnu::weak]] int __lsan_do_recoverable_leak_check();
@@ -82,60 +73,34 @@ inline constexpr std::string_view all_well = "kept";
 /// How the child's words begin when the rule threw does_not_apply.
 inline constexpr std::string_view no_case = "does not apply: ";
 
-/// The child's side: never returns. "kept" or the reason goes through the pipe.
-[[noreturn]] inline void check_and_exit(const rule& which, int pipe, std::chrono::seconds limit) {
-    ::setpgid(0, 0);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
-    ::setrlimit(RLIMIT_CORE, &no_core);
+/// The child's side: "kept", or the reason why not.
+inline std::string check_here(const rule& which) {
     ::signal(SIGPIPE, SIG_DFL);  // A loop must not count on its being ignored.
-    ::signal(SIGALRM, SIG_DFL);
-    ::alarm(static_cast<unsigned>(limit.count()));
-    std::string message(all_well);
     try {
         which.check();
         if (__lsan_do_recoverable_leak_check != nullptr &&
             __lsan_do_recoverable_leak_check() != 0) {
-            message = "memory leaked: LeakSanitizer's report is above";
+            return "memory leaked: LeakSanitizer's report is above";
         }
+        return std::string(all_well);
     } catch (const violation& broken) {
-        message = broken.what();
+        return broken.what();
     } catch (const does_not_apply& other) {
-        message = text(no_case, other.what());
+        return text(no_case, other.what());
     } catch (const std::exception& other) {
-        message = text("seen: an exception: ", other.what());
+        return text("seen: an exception: ", other.what());
     } catch (...) {
-        message = "seen: an exception that is no std::exception";
+        return "seen: an exception that is no std::exception";
     }
-    std::fflush(nullptr);
-    // Shorter than PIPE_BUF, so that the parent need not read before the child has ended.
-    [[maybe_unused]] const auto written =
-        ::write(pipe, message.data(), std::min(message.size(), std::size_t{4'000}));
-    // With 0 a sanitizer that has reported something still puts its own exit code.
-    ::_exit(message == all_well ? 0 : 1);
 }
 
-/// Waits for the child and ends whatever processes it has left behind.
-inline int wait_and_clean_up(pid_t child) {
-    siginfo_t info{};
-    while (::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT) != 0) {
-        if (errno != EINTR) throw_errno(errno, "waitid");
-    }
-    // Not yet reaped, the child keeps its number from being given to another process group.
-    ::kill(-child, SIGKILL);
-    int status = 0;
-    check_errno(::waitpid(child, &status, 0), "waitpid");
-    return status;
-}
-
-inline verdict judge(int status, std::string message, std::chrono::seconds limit) {
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+inline verdict judge(forked_result ended, std::chrono::seconds limit) {
+    auto& [status, message] = ended;
+    if (ended.hung()) {
         return {outcome::broken, text("seen: still running after ", limit.count(), " s (hung)")};
     }
     if (WIFSIGNALED(status)) {
-        const int signal = WTERMSIG(status);
-        return {outcome::broken,
-                text("seen: the process died of signal ", signal, " (", ::strsignal(signal), ')')};
+        return {outcome::broken, text("seen: the process died of ", ended.how())};
     }
     if (message.empty() || (message == all_well && WEXITSTATUS(status) != 0)) {
         message = text("seen: the process ended with exit code ", WEXITSTATUS(status),
@@ -158,19 +123,7 @@ inline verdict run_rule(const rule& which, const abilities& able = {},
     if (!able.meet(which.needs)) {
         return {outcome::not_applicable, text("needs ", describe(which.needs))};
     }
-    std::array<int, 2> ends{};
-    check_errno(::pipe2(ends.data(), O_CLOEXEC), "pipe for a rule");
-    const unique_descriptor reader(ends[0]);
-    unique_descriptor writer(ends[1]);
-    std::fflush(nullptr);
-    const pid_t child = check_errno(::fork(), "fork for a rule");
-    if (child == 0) detail::check_and_exit(which, writer.get(), limit);
-    writer = unique_descriptor();
-    const int status = detail::wait_and_clean_up(child);
-    std::array<char, 4'096> message{};
-    const auto size = ::read(reader.get(), message.data(), message.size());
-    check_errno(size, "read from a rule's pipe");
-    return detail::judge(status, {message.data(), static_cast<std::size_t>(size)}, limit);
+    return detail::judge(forked_call([&] { return detail::check_here(which); }, limit), limit);
 }
 
 /// What a reader wants to know of a broken rule: name, what was seen, the contract and its place.

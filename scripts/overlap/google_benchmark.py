@@ -7,19 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SECONDS_PER_UNIT = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+from overlap.sampling import GOOGLE_BENCHMARKS_OWN
 
-# Fields that Google Benchmark itself gives a result, beside the counters of the program.
-OWN_FIELDS = {
-    "cpu_time",
-    "family_index",
-    "iterations",
-    "per_family_instance_index",
-    "real_time",
-    "repetition_index",
-    "repetitions",
-    "threads",
-}
+SECONDS_PER_UNIT = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 @dataclass
@@ -81,7 +71,7 @@ def _counters(entry: Mapping[str, Any]) -> dict[str, float]:
     return times | {
         name: value
         for name, value in entry.items()
-        if isinstance(value, (int, float)) and name not in OWN_FIELDS
+        if isinstance(value, (int, float)) and name not in GOOGLE_BENCHMARKS_OWN
     }
 
 
