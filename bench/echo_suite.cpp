@@ -1,5 +1,7 @@
 #include "bench/echo_suite.hpp"
 
+#include "bench/measure_peer.hpp"
+
 #include <overlap/floor/echo_epoll.hpp>
 #include <overlap/floor/echo_uring.hpp>
 
@@ -36,6 +38,7 @@ void add_floor_rows(const echo_case& spec, const options& chosen, std::vector<ro
 void echo_workload::add_rows(const echo_case& spec, const options& chosen, std::vector<row>& into) {
     add_floor_rows(spec, chosen, into);
     add_backend_rows<echo_workload>(spec, chosen, into);
+    add_peer_rows<echo_workload>(spec, chosen, into);
 }
 
 }  // namespace overlap::bench

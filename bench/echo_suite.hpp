@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,13 @@ public:
 
     static const std::vector<echo_case>& cases(const specification& spec) { return spec.echo; }
     static void add_rows(const echo_case& spec, const options& chosen, std::vector<row>& into);
+
+    using result = std::uint64_t;
+    static std::size_t result_count(const echo_case& spec) { return spec.connections; }
+    static nlohmann::json to_json(const echo_case& spec) {
+        return {{"connections", spec.connections}, {"buffer_bytes", spec.buffer_size()}};
+    }
+    static bool must_overlap(const echo_case&) { return true; }
 
     static std::size_t work_items(const echo_case& spec) {
         return spec.connections * spec.messages;

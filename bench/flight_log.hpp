@@ -15,14 +15,42 @@
 
 namespace overlap::bench {
 
+/// When a task started and ended, on one clock.
+struct flight_interval {
+    std::int64_t start_ns;
+    std::int64_t end_ns;
+};
+
+struct flight_summary {
+    /// The sum of all lifetimes: divided by the wall time it is the concurrency (J. Little, "A proof
+    /// for the queuing formula L = lambda W", Operations Research 9, 1961).
+    double lifetimes_s = 0;
+    std::size_t peak = 0;  ///< The most tasks that were in flight at one time.
+};
+
+[[nodiscard]] inline flight_summary summarize(std::span<const flight_interval> intervals) {
+    std::vector<std::int64_t> starts;
+    std::vector<std::int64_t> ends;
+    std::int64_t sum = 0;
+    for (const flight_interval& each : intervals) {
+        starts.push_back(each.start_ns);
+        ends.push_back(each.end_ns);
+        sum += each.end_ns - each.start_ns;
+    }
+    std::sort(starts.begin(), starts.end());
+    std::sort(ends.begin(), ends.end());
+    std::size_t landed = 0;
+    std::size_t most = 0;
+    for (std::size_t started = 0; started < starts.size(); ++started) {
+        while (ends[landed] < starts[started]) ++landed;
+        most = std::max(most, started + 1 - landed);
+    }
+    return {static_cast<double>(sum) * 1e-9, most};
+}
+
 /// Two tables of times a task, in memory that forked workers share. Made before the runtime is.
 /// Any task in any process or thread may enter; the sums are for when all have ended.
 class flight_log {
-    struct interval {
-        std::int64_t start_ns;
-        std::int64_t end_ns;
-    };
-
 public:
     /// A task takes off when this is made and lands when it is destroyed. Tasks hold it as their
     /// last parameter, since parameters live for exactly as long as the task.
@@ -40,18 +68,18 @@ public:
         }
 
     private:
-        interval* interval_;
+        flight_interval* interval_;
     };
 
     /// Room for `capacity` tasks; pages are only taken as they are written. Throws
     /// std::system_error.
     explicit flight_log(std::size_t capacity)
-        : size_(sizeof(header) + capacity * sizeof(interval)),
+        : size_(sizeof(header) + capacity * sizeof(flight_interval)),
           memory_(::mmap(nullptr, size_, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
         if (memory_ == MAP_FAILED) throw_errno(errno, "mmap for the flight log");
         header_ = ::new (memory_) header{};
-        intervals_ = reinterpret_cast<interval*>(header_ + 1);
+        intervals_ = reinterpret_cast<flight_interval*>(header_ + 1);
     }
     flight_log(const flight_log&) = delete;
     flight_log& operator=(const flight_log&) = delete;
@@ -61,32 +89,7 @@ public:
 
     [[nodiscard]] std::size_t tasks() const noexcept { return header_->count; }
 
-    /// The sum of all lifetimes, in seconds: divided by the wall time it is the concurrency
-    /// (J. Little, "A proof for the queuing formula L = lambda W", Operations Research 9, 1961).
-    [[nodiscard]] double lifetimes_s() const noexcept {
-        std::int64_t sum = 0;
-        for (const interval& each : intervals()) sum += each.end_ns - each.start_ns;
-        return static_cast<double>(sum) * 1e-9;
-    }
-
-    /// The most tasks that were in flight at one time.
-    [[nodiscard]] std::size_t peak() const {
-        std::vector<std::int64_t> starts;
-        std::vector<std::int64_t> ends;
-        for (const interval& each : intervals()) {
-            starts.push_back(each.start_ns);
-            ends.push_back(each.end_ns);
-        }
-        std::sort(starts.begin(), starts.end());
-        std::sort(ends.begin(), ends.end());
-        std::size_t landed = 0;
-        std::size_t most = 0;
-        for (std::size_t started = 0; started < starts.size(); ++started) {
-            while (ends[landed] < starts[started]) ++landed;
-            most = std::max(most, started + 1 - landed);
-        }
-        return most;
-    }
+    [[nodiscard]] flight_summary summary() const { return summarize(intervals()); }
 
 private:
     struct header {
@@ -99,14 +102,14 @@ private:
         return now.tv_sec * 1'000'000'000 + now.tv_nsec;
     }
 
-    [[nodiscard]] std::span<const interval> intervals() const noexcept {
+    [[nodiscard]] std::span<const flight_interval> intervals() const noexcept {
         return {intervals_, header_->count.load()};
     }
 
     std::size_t size_;
     void* memory_;
     header* header_ = nullptr;
-    interval* intervals_ = nullptr;
+    flight_interval* intervals_ = nullptr;
 };
 
 /// Stands in for a flight_log where nothing is to be recorded, and costs nothing.

@@ -1,5 +1,7 @@
 #include "bench/gather_suite.hpp"
 
+#include "bench/measure_peer.hpp"
+
 #include <overlap/core/cores.hpp>
 #include <overlap/floor/gather.hpp>
 
@@ -32,6 +34,7 @@ void gather_workload::add_rows(const gather_case& spec, const options& chosen,
                                std::vector<row>& into) {
     if (chosen.wants("", "floor")) into.push_back(floor_row(spec));
     add_backend_rows<gather_workload>(spec, chosen, into);
+    add_peer_rows<gather_workload>(spec, chosen, into);
 }
 
 }  // namespace overlap::bench

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,13 @@ public:
 
     static const std::vector<gather_case>& cases(const specification& spec) { return spec.gather; }
     static void add_rows(const gather_case& spec, const options& chosen, std::vector<row>& into);
+
+    using result = std::uint64_t;
+    static std::size_t result_count(const gather_case& spec) { return spec.fan_out; }
+    static nlohmann::json to_json(const gather_case& spec) {
+        return {{"fan_out", spec.fan_out}, {"depth", spec.depth}, {"work", spec.work}};
+    }
+    static bool must_overlap(const gather_case&) { return false; }
 
     static std::size_t work_items(const gather_case& spec) { return spec.tasks(); }
     static std::size_t tasks(const gather_case& spec) { return spec.tasks(); }

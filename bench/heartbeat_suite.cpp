@@ -1,10 +1,13 @@
 #include "bench/heartbeat_suite.hpp"
 
+#include "bench/measure_peer.hpp"
+
 namespace overlap::bench {
 
 void heartbeat_workload::add_rows(const heartbeat_case& spec, const options& chosen,
                                   std::vector<row>& into) {
     add_backend_rows<heartbeat_workload>(spec, chosen, into);
+    add_peer_rows<heartbeat_workload>(spec, chosen, into);
 }
 
 }  // namespace overlap::bench

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,17 @@ public:
         return spec.heartbeat;
     }
     static void add_rows(const heartbeat_case& spec, const options& chosen, std::vector<row>& into);
+
+    using result = pulse;
+    static std::size_t result_count(const heartbeat_case& spec) { return spec.tasks + 1; }
+    static nlohmann::json to_json(const heartbeat_case& spec) {
+        return {{"tasks", spec.tasks},
+                {"work", spec.work},
+                {"parts", spec.parts},
+                {"beats", spec.beats},
+                {"interval_ns", spec.interval.count()}};
+    }
+    static bool must_overlap(const heartbeat_case&) { return false; }
 
     static std::size_t work_items(const heartbeat_case& spec) { return spec.tasks + 1; }
     static std::size_t tasks(const heartbeat_case& spec) { return spec.tasks + 1; }

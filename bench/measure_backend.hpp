@@ -14,6 +14,9 @@
 //   check(spec, results, wall_s)   the workload's own counters; throws wrong_result
 // and the class itself
 //   cases(specification)           its cases in a workload file
+//   result, result_count(spec)     what a run returns, in an array of so many
+//   to_json(spec)                  a case as peers are told it
+//   must_overlap(spec)             whether its tasks wait for so long that they all do at once
 //   add_rows(spec, options, rows)  the rows of a case on floors, built-in backends and plugged-in
 //                                  loops; compiled once, where the workload is
 #pragma once
@@ -38,6 +41,14 @@
 #include <vector>
 
 namespace overlap::bench {
+
+/// As many repetitions as the case allows, but no more than take a twentieth of a second: some
+/// backends need a thousand times as long as others for one.
+inline std::size_t repetitions(std::size_t most, double once_s) {
+    constexpr double enough_s = 0.05;
+    if (once_s * static_cast<double>(most) <= enough_s) return most;
+    return std::max<std::size_t>(static_cast<std::size_t>(enough_s / once_s), 1);
+}
 
 /// One row's measuring process. All it holds exists before the runtime does, since workers that are
 /// forked see the memory of that moment.
@@ -70,19 +81,12 @@ public:
         }
         if (line_.why() != purpose::measure_trace || !can_trace) return;
         measure_once("traced", 1, traced_, usage, run, log_);
-        line_.report("flights", {{"lifetimes_s", log_.lifetimes_s()},
-                                 {"peak_in_flight", static_cast<double>(log_.peak())}});
+        const flight_summary flights = log_.summary();
+        line_.report("flights", {{"lifetimes_s", flights.lifetimes_s},
+                                 {"peak_in_flight", static_cast<double>(flights.peak)}});
     }
 
 private:
-    /// As many repetitions as the case allows, but no more than take a twentieth of a second: some
-    /// backends need a thousand times as long as others for one.
-    static std::size_t repetitions(std::size_t most, double once_s) {
-        constexpr double enough_s = 0.05;
-        if (once_s * static_cast<double>(most) <= enough_s) return most;
-        return std::max<std::size_t>(static_cast<std::size_t>(enough_s / once_s), 1);
-    }
-
     template <class Run, class Log>
     double measure_once(const std::string& label, std::size_t repeat, const case_type& spec,
                         const std::function<process_usage()>& usage, Run& run, Log& log) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,16 @@ public:
 
     static const std::vector<mix_case>& cases(const specification& spec) { return spec.mix; }
     static void add_rows(const mix_case& spec, const options& chosen, std::vector<row>& into);
+
+    using result = std::uint64_t;
+    static std::size_t result_count(const mix_case& spec) { return spec.tasks; }
+    static nlohmann::json to_json(const mix_case& spec) {
+        return {{"tasks", spec.tasks},
+                {"rounds", spec.rounds},
+                {"wait_ns", spec.wait.count()},
+                {"work", spec.work}};
+    }
+    static bool must_overlap(const mix_case&) { return false; }
 
     static std::size_t work_items(const mix_case& spec) { return spec.tasks; }
     static std::size_t tasks(const mix_case& spec) { return spec.tasks; }

@@ -55,6 +55,7 @@ std::vector<backend_summary> known_backends(const options& chosen,
     for (const plugged_loop& loop : chosen.plugged_loops) {
         for_each_backend_on(loop, [&](const auto& backend) { known.push_back(backend.summary()); });
     }
+    for (const peer& each : chosen.peers) known.push_back({each.name, "", {each.skip}});
     return known;
 }
 
@@ -180,6 +181,9 @@ options take_options(std::vector<std::string>& arguments,
     parser
         .add_option("--backend", into.backends, "Only these backends, e.g. floor,coroutine:uring")
         ->delimiter(',');
+    std::string peers;
+    parser.add_option("--peers", peers,
+                      "Also the peers of this directory, which ./scripts/run --peers makes");
     parser.add_option("--trace", into.measuring.trace, "Also one traced run, for C")
         ->default_str("on");
     parser.add_option("--memory", into.measuring.memory, "Also runs for memory a task as a slope")
@@ -206,6 +210,7 @@ options take_options(std::vector<std::string>& arguments,
     }
     arguments = parser.remaining();
     take_plugged_loops(into, extra);
+    if (!peers.empty()) into.peers = read_peers(peers);
     check_names(into, known_backends(into, extra));
     return into;
 }

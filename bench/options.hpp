@@ -1,6 +1,7 @@
 // The options of the benchmark binaries, beside Google Benchmark's own.
 #pragma once
 
+#include "bench/peer.hpp"
 #include "bench/plugged_loop.hpp"
 #include "bench/row.hpp"
 
@@ -14,6 +15,7 @@ struct options {
     std::string specification;       ///< Path of the workload file.
     std::vector<std::string> loops;  ///< Only these, and those plugged in; empty: all.
     std::vector<plugged_loop> plugged_loops;
+    std::vector<peer> peers;
     std::vector<std::string> backends;  ///< Only these; empty: all.
     std::string filter;  ///< A regular expression on row names; a leading '-' negates.
     bool list_rows = false;

@@ -39,7 +39,7 @@ counters medians(const std::vector<counters>& runs) {
 /// What follows from a run's figures.
 void complete(counters& figures, const row& what) {
     const auto items = static_cast<double>(what.work_items);
-    figures["cpu_s"] = figures["user_s"] + figures["system_s"];
+    if (!figures.contains("cpu_s")) figures["cpu_s"] = figures["user_s"] + figures["system_s"];
     figures["parallelism"] = figures["cpu_s"] / figures["wall_s"];
     figures["tasks_per_s"] = items / figures["wall_s"];
     figures["wall_per_task_s"] = figures["wall_s"] / items;

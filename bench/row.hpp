@@ -24,7 +24,10 @@ struct row {
     std::size_t message_bytes = 0;  ///< Echo only.
     double expected_s = 0;          ///< Of one iteration, roughly; 0: unknown.
     std::string skip;               ///< Why it cannot be measured here, in words; empty: it can.
-    bool uses_processes = false;    ///< Its memory is spread over processes.
+    std::string language = {};      ///< Of a peer, as its model and its version.
+    std::string model = {};
+    std::string version = {};
+    bool uses_processes = false;  ///< Its memory is spread over processes.
     /// Memory a task can be had as a slope: the case has tasks enough and the backend runs them at
     /// once.
     bool can_weigh = false;

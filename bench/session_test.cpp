@@ -48,8 +48,8 @@ TEST(FlightLog, AddsLifetimesAndFindsThePeak) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     EXPECT_EQ(log.tasks(), 3U);
-    EXPECT_EQ(log.peak(), 2U);
-    EXPECT_GE(log.lifetimes_s(), 0.006) << "3 + 2 + 1 ms at least";
+    EXPECT_EQ(log.summary().peak, 2U);
+    EXPECT_GE(log.summary().lifetimes_s, 0.006) << "3 + 2 + 1 ms at least";
 }
 
 TEST(FlightLog, IsSharedWithForkedProcesses) {
@@ -63,7 +63,7 @@ TEST(FlightLog, IsSharedWithForkedProcesses) {
     }
     ::waitpid(pid, nullptr, 0);
     EXPECT_EQ(log.tasks(), 1U);
-    EXPECT_EQ(log.peak(), 1U);
+    EXPECT_EQ(log.summary().peak, 1U);
 }
 
 row with_body(std::function<void(session&)> body) {

@@ -1,5 +1,7 @@
 #include "bench/sleeps_suite.hpp"
 
+#include "bench/measure_peer.hpp"
+
 #include <overlap/floor/sleeps.hpp>
 
 namespace overlap::bench {
@@ -22,6 +24,7 @@ void sleeps_workload::add_rows(const sleeps_case& spec, const options& chosen,
                                std::vector<row>& into) {
     if (chosen.wants("", "floor")) into.push_back(floor_row(spec));
     add_backend_rows<sleeps_workload>(spec, chosen, into);
+    add_peer_rows<sleeps_workload>(spec, chosen, into);
 }
 
 }  // namespace overlap::bench

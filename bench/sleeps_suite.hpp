@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,21 @@ public:
 
     static const std::vector<sleeps_case>& cases(const specification& spec) { return spec.sleeps; }
     static void add_rows(const sleeps_case& spec, const options& chosen, std::vector<row>& into);
+
+    using result = std::int64_t;
+    static std::size_t result_count(const sleeps_case& spec) { return spec.tasks; }
+    static nlohmann::json to_json(const sleeps_case& spec) {
+        nlohmann::json listed = nlohmann::json::array();
+        for (const nanoseconds each : spec.listed) listed.push_back(each.count());
+        return {{"tasks", spec.tasks},
+                {"shortest_ns", spec.shortest.count()},
+                {"longest_ns", spec.longest.count()},
+                {"seed", spec.seed},
+                {"listed_ns", listed}};
+    }
+    static bool must_overlap(const sleeps_case& spec) {
+        return spec.shortest >= std::chrono::milliseconds(50);
+    }
 
     static std::size_t work_items(const sleeps_case& spec) { return spec.tasks; }
     static std::size_t tasks(const sleeps_case& spec) { return spec.tasks; }

@@ -77,6 +77,9 @@ void print_rows(const std::vector<row>& rows, const specification& spec, const c
                           {"backend", each.backend},
                           {"tasks", each.tasks},
                           {"unit", each.unit},
+                          {"language", each.language},
+                          {"model", each.model},
+                          {"version", each.version},
                           {"expected_s", each.expected_s},
                           {"skip", each.skip}});
     }
