@@ -9,12 +9,14 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -181,16 +183,29 @@ std::string describe_status(int status) {
     return "";
 }
 
-double tree_memory_bytes(pid_t root) {
-    const std::string process = "/proc/" + std::to_string(root);
-    double sum = 0;
-    std::ifstream memory(process + "/smaps_rollup");
-    for (std::string line; std::getline(memory, line);) {
-        if (line.starts_with("Pss:")) sum += 1024.0 * std::stod(line.substr(4));
+std::vector<pid_t> tree_of(pid_t root) {
+    std::vector<pid_t> found{root};
+    for (std::size_t next = 0; next < found.size(); ++next) {
+        // A child is listed under the thread that forked it.
+        const auto threads = "/proc/" + std::to_string(found[next]) + "/task";
+        std::error_code ended;
+        std::filesystem::directory_iterator thread(threads, ended);
+        for (; !ended && thread != std::filesystem::directory_iterator(); thread.increment(ended)) {
+            std::ifstream children(thread->path() / "children");
+            for (pid_t each = 0; children >> each;) found.push_back(each);
+        }
     }
-    // A child is listed under the thread that forked it.
-    std::ifstream children(process + "/task/" + std::to_string(root) + "/children");
-    for (pid_t each = 0; children >> each;) sum += tree_memory_bytes(each);
+    return found;
+}
+
+double tree_memory_bytes(pid_t root) {
+    double sum = 0;
+    for (const pid_t process : tree_of(root)) {
+        std::ifstream memory("/proc/" + std::to_string(process) + "/smaps_rollup");
+        for (std::string line; std::getline(memory, line);) {
+            if (line.starts_with("Pss:")) sum += 1024.0 * std::stod(line.substr(4));
+        }
+    }
     return sum;
 }
 

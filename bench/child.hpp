@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <vector>
 
 namespace overlap::bench {
 
@@ -75,6 +76,9 @@ private:
 
 /// "killed by signal 9 (Killed)", "exited with 3", or "" for success.
 std::string describe_status(int status);
+
+/// A process and all its descendants, as far as they have not ended.
+std::vector<pid_t> tree_of(pid_t root);
 
 /// The memory of a process and all its descendants in bytes, each shared page divided among those
 /// that share it: the sum of Pss in /proc/<pid>/smaps_rollup (proc(5)).

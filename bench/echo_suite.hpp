@@ -29,6 +29,7 @@ public:
         return {{"connections", spec.connections}, {"buffer_bytes", spec.buffer_size()}};
     }
     static bool must_overlap(const echo_case&) { return true; }
+    static double least_lifetimes_s(const echo_case&) { return 0; }
 
     static std::size_t work_items(const echo_case& spec) {
         return spec.connections * spec.messages;

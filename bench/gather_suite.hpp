@@ -27,6 +27,7 @@ public:
         return {{"fan_out", spec.fan_out}, {"depth", spec.depth}, {"work", spec.work}};
     }
     static bool must_overlap(const gather_case&) { return false; }
+    static double least_lifetimes_s(const gather_case&) { return 0; }
 
     static std::size_t work_items(const gather_case& spec) { return spec.tasks(); }
     static std::size_t tasks(const gather_case& spec) { return spec.tasks(); }

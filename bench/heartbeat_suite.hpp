@@ -32,6 +32,7 @@ public:
                 {"interval_ns", spec.interval.count()}};
     }
     static bool must_overlap(const heartbeat_case&) { return false; }
+    static double least_lifetimes_s(const heartbeat_case& spec) { return beating_s(spec); }
 
     static std::size_t work_items(const heartbeat_case& spec) { return spec.tasks + 1; }
     static std::size_t tasks(const heartbeat_case& spec) { return spec.tasks + 1; }

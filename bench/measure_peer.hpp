@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <sys/prctl.h>
 #include <vector>
 
 namespace overlap::bench {
@@ -22,9 +23,14 @@ class measured_peer {
 public:
     using case_type = typename Workload::case_type;
 
-    measured_peer(session& line, const case_type& spec, const peer& which)
-        : line_(line), spec_(spec), work_(spec), results_("results"), flights_("flights"),
-          process_(which) {}
+    /// Says that the row would take too long rather than let it run for more than `timeout_s`.
+    measured_peer(session& line, const case_type& spec, const peer& which, double timeout_s)
+        : line_(line), spec_(spec), timeout_s_(timeout_s), work_(spec), results_("results"),
+          flights_("flights"), process_(which.command) {
+        // System calls are counted for the peer alone: those of a program of this name are left
+        // out, and what the peer starts has a name of its own.
+        ::prctl(PR_SET_NAME, "harness");
+    }
 
     void measure() {
         if (line_.why() == purpose::weigh) {
@@ -32,15 +38,17 @@ public:
             line_.report("weight", {{"peak_memory_bytes", process_.peak_memory_bytes()}});
             return;
         }
+        const bool trace = line_.why() == purpose::measure_trace;
         const double once_s = measure_once("warm_up", 1, Workload::warm_up(spec_), false);
         const std::size_t repeat = repetitions(spec_.repeat, once_s);
+        if (would_take_too_long(once_s, repeat * spec_.iterations + (trace ? 2 : 1))) return;
         for (std::size_t i = 0; i < spec_.iterations; ++i) {
             measure_once("iteration", repeat, spec_, false);
         }
-        if (line_.why() != purpose::measure_trace) return;
+        if (!trace) return;
         const case_type traced = Workload::traced(spec_);
-        measure_once("traced", 1, traced, true);
-        report_flights(traced);
+        const double wall_s = measure_once("traced", 1, traced, true);
+        report_flights(traced, wall_s);
     }
 
 private:
@@ -48,24 +56,41 @@ private:
         double wall_s = 0;
         double cpu_s = 0;
         double answered_s = 0;  ///< From the request to the answer, by our clock.
+
+        /// A clock that runs slow would make a peer fast. Between the request and the answer there
+        /// is nothing but the run, a line to read and a line to write.
+        [[nodiscard]] bool plausible() const {
+            constexpr double lines_s = 0.01;
+            constexpr double share = 0.1;
+            return wall_s > 0 && wall_s <= answered_s * (1 + share) &&
+                   wall_s >= answered_s * (1 - share) - lines_s;
+        }
     };
+
+    /// Warm-ups are no longer than runs, so that this errs on the side of trying.
+    bool would_take_too_long(double once_s, std::size_t runs) {
+        const double all_s = once_s * static_cast<double>(runs);
+        if (all_s <= timeout_s_) return false;
+        line_.report_error("would take " + std::to_string(std::llround(all_s)) +
+                           " s, more than the " + std::to_string(std::llround(timeout_s_)) +
+                           " s that a row may");
+        return true;
+    }
 
     /// All repetitions of a run together.
     run_figures run_once(const case_type& spec, std::size_t repeat, bool trace) {
         const double cpu_before = process_.cpu_s();
         const auto start = std::chrono::steady_clock::now();
-        process_.send({{"workload", case_type::workload},
+        process_.send({{"request", "run"},
+                       {"workload", case_type::workload},
                        {"case", Workload::to_json(spec)},
                        {"repeat", repeat},
-                       {"results", results_.path()},
-                       {"flights", trace ? flights_.path() : ""}});
-        nlohmann::json answer = process_.receive();
-        if (answer.contains("port")) {
-            if constexpr (requires { spec.connections; }) {
-                line_.ready_for_load(answer.at("port"), spec.connections, spec.messages);
-            }
-            answer = process_.receive();
+                       {"trace", trace}});
+        if constexpr (requires { spec.connections; }) {
+            const nlohmann::json server = process_.receive({"port"});
+            line_.ready_for_load(server.at("port"), spec.connections, spec.messages);
         }
+        const nlohmann::json answer = process_.receive({"wall_s"});
         run_figures found;
         found.answered_s =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -74,14 +99,25 @@ private:
         return found;
     }
 
+    /// A machine that is busy elsewhere can part the two clocks once; a clock that is wrong is
+    /// wrong again.
+    run_figures run_plausibly(const case_type& spec, std::size_t repeat, bool trace) {
+        constexpr int tries = 3;
+        run_figures run;
+        for (int i = 0; i < tries; ++i) {
+            run = run_once(spec, repeat, trace);
+            if (run.plausible()) return run;
+        }
+        throw wrong_result("says that it ran for " + std::to_string(run.wall_s) +
+                           " s, but answered after " + std::to_string(run.answered_s) + " s, in " +
+                           std::to_string(tries) + " runs");
+    }
+
     double measure_once(const std::string& label, std::size_t repeat, const case_type& spec,
                         bool trace) {
-        const run_figures run = run_once(spec, repeat, trace);
-        check_plausible(run);
-        const auto results = results_.template read<typename Workload::result>(
-            Workload::result_count(spec), "results");
-        counters figures = work_.check(spec, results, run.wall_s / static_cast<double>(repeat));
+        const run_figures run = run_plausibly(spec, repeat, trace);
         const auto each = static_cast<double>(repeat);
+        counters figures = work_.check(spec, results_of(spec, trace), run.wall_s / each);
         figures["wall_s"] = run.wall_s / each;
         figures["cpu_s"] = run.cpu_s / each;
         figures["startup_s"] = process_.startup_s();
@@ -89,74 +125,70 @@ private:
         return run.wall_s / each;
     }
 
-    /// A clock that runs slow would make a peer fast. What it says that it took is at most what it
-    /// was seen to take, and not much less: beside the run it only writes its results down.
-    static void check_plausible(const run_figures& run) {
-        const double least_s = run.answered_s / 2 - 0.1;
-        if (!(run.wall_s > 0) || run.wall_s > run.answered_s || run.wall_s < least_s) {
-            throw wrong_result("says that it ran for " + std::to_string(run.wall_s) +
-                               " s, but answered after " + std::to_string(run.answered_s) + " s");
-        }
+    /// Has the peer write down what the last run came to, when all of that run has been timed.
+    std::vector<typename Workload::result> results_of(const case_type& spec, bool trace) {
+        results_.clear();
+        flights_.clear();
+        process_.send({{"request", "write"},
+                       {"results", results_.path()},
+                       {"flights", trace ? flights_.path() : ""}});
+        process_.receive({"written"});
+        return results_.template read<typename Workload::result>(Workload::result_count(spec),
+                                                                 "results");
     }
 
-    void report_flights(const case_type& spec) {
+    void report_flights(const case_type& spec, double wall_s) {
         const auto intervals =
             flights_.template read<flight_interval>(Workload::flights(spec), "flights");
-        for (const flight_interval& each : intervals) {
-            if (each.end_ns < each.start_ns) throw wrong_result("a task ended before it began");
-        }
+        check_flights(intervals, wall_s);
         const flight_summary all = summarize(intervals);
-        check_overlap(spec, all.peak);
+        check_overlap(spec, all);
         line_.report("flights", {{"lifetimes_s", all.lifetimes_s},
                                  {"peak_in_flight", static_cast<double>(all.peak)}});
     }
 
-    /// Tasks that wait must overlap as far as the peer says that they can. With very many of them
-    /// the first may be done before the last has begun.
-    void check_overlap(const case_type& spec, std::size_t peak) {
-        constexpr std::size_t few = 1000;
+    /// Every task has ended after it began, and all of them within the run.
+    static void check_flights(const std::vector<flight_interval>& intervals, double wall_s) {
+        constexpr double slack = 1.1;
+        std::int64_t first = intervals.front().start_ns;
+        std::int64_t last = intervals.front().end_ns;
+        for (const flight_interval& each : intervals) {
+            if (each.end_ns < each.start_ns) throw wrong_result("a task ended before it began");
+            first = std::min(first, each.start_ns);
+            last = std::max(last, each.end_ns);
+        }
+        const double span_s = static_cast<double>(last - first) * 1e-9;
+        if (span_s > wall_s * slack) {
+            throw wrong_result("tasks were in flight over " + std::to_string(span_s) +
+                               " s of a run of " + std::to_string(wall_s) + " s");
+        }
+    }
+
+    /// Tasks that wait are in flight for as long as they wait, and, unless there are very many, all
+    /// at once as far as the peer says that it can.
+    void check_overlap(const case_type& spec, const flight_summary& all) {
+        const double least_s = Workload::least_lifetimes_s(spec);
+        if (all.lifetimes_s < least_s) {
+            throw wrong_result("tasks were in flight for " + std::to_string(all.lifetimes_s) +
+                               " s all together, expected " + std::to_string(least_s));
+        }
         const std::size_t tasks = Workload::tasks(spec);
-        const std::size_t possible = std::min(tasks, task_limit(process_.hello()));
-        const std::size_t least = tasks <= few ? possible : std::min<std::size_t>(possible, 2);
-        if (Workload::must_overlap(spec) && peak < least) {
-            throw wrong_result("ran at most " + std::to_string(peak) + " of " +
+        const std::size_t least = std::min(tasks, process_.task_limit());
+        if (Workload::must_overlap(spec) && all.peak < least) {
+            throw wrong_result("ran at most " + std::to_string(all.peak) + " of " +
                                std::to_string(tasks) + " tasks at once, expected " +
                                std::to_string(least));
         }
     }
 
-public:
-    /// How many tasks a peer can have in flight at once, as its first line says.
-    static std::size_t task_limit(const nlohmann::json& hello) {
-        const auto found = hello.find("task_limit");
-        if (found == hello.end() || found->is_null()) return unlimited;
-        return found->template get<std::size_t>();
-    }
-
-private:
     session& line_;
     const case_type spec_;
+    const double timeout_s_;
     Workload work_;
     shared_file results_;
     shared_file flights_;
     peer_process process_;
 };
-
-/// Starts a peer to ask what it can do. Throws std::runtime_error with the reason when it does not
-/// start.
-inline std::size_t probe_peer(const peer& which) {
-    child probe(purpose::weigh, 4, [&](session& line) {
-        const peer_process process(which);
-        const auto found = process.hello().find("task_limit");
-        const bool some = found != process.hello().end() && found->is_number();
-        line.report("limit", {{"tasks", some ? found->get<double>() : INFINITY}});
-    });
-    const auto message = probe.receive(clock::now() + std::chrono::seconds(30));
-    if (!message) throw std::runtime_error("failed: it cannot be started: " + probe.end());
-    if (message->at("kind") == "error") throw std::runtime_error(message->at("words"));
-    const auto& tasks = message->at("figures").at("tasks");
-    return tasks.is_null() ? unlimited : tasks.get<std::size_t>();
-}
 
 /// The row of one case on one peer, if it was chosen.
 template <class Workload>
@@ -170,22 +202,17 @@ void add_peer_row(const typename Workload::case_type& spec, const peer& which,
     made.version = which.version;
     made.skip = which.skip;
     made.uses_processes = which.model == "processes";
-    made.body = [spec, which](session& line) {
-        hold_to_cores(spec.cores);
-        measured_peer<Workload>(line, spec, which).measure();
-    };
-    if (made.skip.empty()) {
-        try {
-            const std::size_t limit = probe_peer(which);
-            made.expected_s = Workload::expected_s(spec, limit);
-            made.can_weigh = Workload::can_weigh(spec, made.uses_processes) && limit >= made.tasks;
-            if (made.expected_s > chosen.budget_s) {
-                made.skip = "would take " + std::to_string(std::llround(made.expected_s)) + " s";
-            }
-        } catch (const std::runtime_error& error) {
-            made.skip = error.what();
-        }
+    made.expected_s = Workload::expected_s(spec, which.task_limit);
+    made.can_weigh =
+        Workload::can_weigh(spec, made.uses_processes) && which.task_limit >= made.tasks;
+    if (made.skip.empty() && made.expected_s > chosen.budget_s) {
+        made.skip = "would take " + std::to_string(std::llround(made.expected_s)) + " s";
     }
+    const double timeout_s = chosen.measuring.timeout_s;
+    made.body = [spec, which, timeout_s](session& line) {
+        hold_to_cores(spec.cores);
+        measured_peer<Workload>(line, spec, which, timeout_s).measure();
+    };
     into.push_back(std::move(made));
 }
 

@@ -30,6 +30,9 @@ public:
                 {"work", spec.work}};
     }
     static bool must_overlap(const mix_case&) { return false; }
+    static double least_lifetimes_s(const mix_case& spec) {
+        return waiting_s(spec) * static_cast<double>(spec.tasks);
+    }
 
     static std::size_t work_items(const mix_case& spec) { return spec.tasks; }
     static std::size_t tasks(const mix_case& spec) { return spec.tasks; }

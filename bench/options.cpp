@@ -68,8 +68,15 @@ std::string in_words(const std::vector<backend_summary>& known) {
     return words;
 }
 
-/// Complains about names that no backend answers to.
+/// Complains about a name that two backends have, and names that no backend answers to.
 void check_names(const options& chosen, const std::vector<backend_summary>& known) {
+    for (auto each = known.begin(); each != known.end(); ++each) {
+        const auto same = [&](const auto& other) { return other.name == each->name; };
+        if (std::any_of(std::next(each), known.end(), same)) {
+            throw usage_error("two backends are called " + each->name +
+                              "; a peer needs a name of its own");
+        }
+    }
     const auto check = [&](const std::string& name, const char* what, auto member) {
         const auto answers = [&](const auto& each) { return each.*member == name; };
         if (std::any_of(known.begin(), known.end(), answers)) return;

@@ -1,9 +1,11 @@
 #include "bench/peer.hpp"
 
+#include "bench/child.hpp"
 #include "bench/options.hpp"
 #include "bench/session.hpp"
 
 #include <overlap/core/error.hpp>
+#include <overlap/core/runtime.hpp>
 
 #include <algorithm>
 #include <array>
@@ -21,7 +23,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <thread>
 #include <time.h>
+#include <tuple>
 #include <unistd.h>
 
 namespace overlap::bench {
@@ -54,17 +58,6 @@ double cpu_of(pid_t pid) {
     return sum;
 }
 
-double cpu_of_tree(pid_t root) {
-    double sum = cpu_of(root);
-    const std::filesystem::path tasks = "/proc/" + std::to_string(root) + "/task";
-    std::error_code gone;
-    for (const auto& thread : std::filesystem::directory_iterator(tasks, gone)) {
-        std::istringstream children(text_of(thread.path() / "children"));
-        for (pid_t child = 0; children >> child;) sum += cpu_of_tree(child);
-    }
-    return sum;
-}
-
 struct pipe_ends {
     unique_descriptor read;
     unique_descriptor write;
@@ -77,14 +70,21 @@ struct pipe_ends {
     }
 };
 
+/// What a peer, or what was written down of one, says of how many tasks it has in flight.
+std::size_t task_limit_in(const json& said) {
+    const json& limit = said.at("task_limit");
+    if (limit.is_null()) return unlimited;
+    return std::max<std::size_t>(limit.get<std::size_t>(), 1);
+}
+
 peer read_peer(const std::filesystem::path& path) {
     try {
-        const json manifest = json::parse(text_of(path));
-        return {manifest.at("name"),    manifest.at("language"), manifest.at("model"),
-                manifest.at("version"), manifest.at("command"),  manifest.at("skip")};
+        const json said = json::parse(text_of(path));
+        return {said.at("name"),    said.at("language"), said.at("model"),    said.at("version"),
+                said.at("command"), said.at("skip"),     task_limit_in(said), said.at("order")};
     } catch (const json::exception& error) {
-        throw usage_error(path.string() + ": no peer's manifest (" + error.what() +
-                          "); expected one that ./scripts/run --peers wrote");
+        throw usage_error(path.string() + ": describes no peer (" + error.what() +
+                          "); expected a file that ./scripts/run --peers wrote");
     }
 }
 
@@ -100,15 +100,19 @@ std::vector<peer> read_peers(const std::filesystem::path& directory) {
         throw usage_error("--peers=" + directory.string() +
                           ": no peers there; ./scripts/run --peers builds them");
     }
-    std::sort(paths.begin(), paths.end());
     std::vector<peer> peers;
     std::transform(paths.begin(), paths.end(), std::back_inserter(peers), read_peer);
+    std::sort(peers.begin(), peers.end(), [](const peer& left, const peer& right) {
+        return std::tie(left.order, left.name) < std::tie(right.order, right.name);
+    });
     return peers;
 }
 
 shared_file::shared_file(const char* name)
     : file_(check_errno(::memfd_create(name, MFD_CLOEXEC), "memfd_create")),
       path_("/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(file_.get())) {}
+
+void shared_file::clear() { check_errno(::ftruncate(file_.get(), 0), "ftruncate"); }
 
 void shared_file::read_bytes(std::span<std::byte> into, const char* what,
                              std::size_t size_of_one) const {
@@ -128,17 +132,21 @@ void shared_file::read_bytes(std::span<std::byte> into, const char* what,
     }
 }
 
-peer_process::peer_process(const peer& which)
+peer_process::peer_process(const std::vector<std::string>& command)
     : errors_(check_errno(::memfd_create("stderr", MFD_CLOEXEC), "memfd_create")) {
     pipe_ends requests;
     pipe_ends answers;
     std::vector<char*> words;
-    for (const auto& word : which.command) words.push_back(const_cast<char*>(word.c_str()));
+    for (const auto& word : command) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
+    ::signal(SIGPIPE, SIG_IGN);  // A peer that has ended is told in words.
     const auto start = std::chrono::steady_clock::now();
+    const pid_t harness = ::getpid();
     pid_ = check_errno(::fork(), "fork of a peer");
     if (pid_ == 0) {
+        ::signal(SIGPIPE, SIG_DFL);
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != harness) ::_exit(1);
         ::dup2(requests.read.get(), STDIN_FILENO);
         ::dup2(answers.write.get(), STDOUT_FILENO);
         ::dup2(errors_.get(), STDERR_FILENO);
@@ -149,55 +157,95 @@ peer_process::peer_process(const peer& which)
     requests_ = std::move(requests.write);
     answers_ = std::move(answers.read);
     answers.write = unique_descriptor();
-    hello_ = receive();
+    const json hello = receive({"hello"}).at("hello");
     startup_s_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    try {
+        task_limit_ = task_limit_in(hello);
+    } catch (const json::exception&) {
+        fail("does not say its task_limit: " + hello.dump().substr(0, 80));
+    }
 }
 
 peer_process::~peer_process() {
+    if (pid_ < 0) return;
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
 }
 
 void peer_process::send(const json& request) {
     const std::string line = request.dump() + "\n";
-    ::signal(SIGPIPE, SIG_IGN);
-    // Requests are shorter than PIPE_BUF or the peer is reading, so that one write does.
-    if (::write(requests_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-        fail("ended before it was asked");
+    std::size_t sent = 0;
+    while (sent < line.size()) {
+        const auto written = ::write(requests_.get(), line.data() + sent, line.size() - sent);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) fail("ended before it was asked");
+        sent += static_cast<std::size_t>(written);
     }
 }
 
-json peer_process::receive() {
+/// How a peer that has closed its standard output ended.
+std::string peer_process::ending() {
+    int status = 0;
+    for (int tries = 0; tries < 100; ++tries) {
+        if (::waitpid(pid_, &status, WNOHANG) != 0) {
+            pid_ = -1;
+            const std::string words = describe_status(status);
+            if (words.empty()) return "ended";
+            return (WIFSIGNALED(status) ? "was " : "") + words;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return "closed its standard output";
+}
+
+std::string peer_process::receive_line() {
+    constexpr std::size_t longest = 1 << 20;
     std::size_t end = 0;
     while ((end = received_.find('\n')) == std::string::npos) {
+        if (received_.size() > longest) fail("said a line without end: " + received_.substr(0, 80));
         std::array<char, 4096> buffer{};
         const auto size = ::read(answers_.get(), buffer.data(), buffer.size());
         if (size < 0 && errno == EINTR) continue;
-        if (size <= 0) fail("ended without an answer");
+        if (size <= 0) fail(ending() + " without an answer");
         received_.append(buffer.data(), static_cast<std::size_t>(size));
     }
-    const std::string line = received_.substr(0, end);
+    std::string line = received_.substr(0, end);
     received_.erase(0, end + 1);
+    return line;
+}
+
+json peer_process::receive(std::initializer_list<const char*> expected) {
+    const std::string line = receive_line();
     json answer = json::parse(line, nullptr, false);
-    if (!answer.is_object()) fail("said what is no JSON object: " + line.substr(0, 80));
-    if (answer.contains("error")) fail(answer.at("error").get<std::string>());
-    return answer;
-}
-
-double peer_process::cpu_s() const { return cpu_of_tree(pid_); }
-
-double peer_process::peak_memory_bytes() const {
-    std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
-    const std::string_view field = "VmHWM:";
-    for (std::string line; std::getline(status, line);) {
-        if (line.starts_with(field)) return 1024.0 * std::stod(line.substr(field.size()));
+    const auto words = [&](const char* key) {
+        const json& value = answer.at(key);
+        return value.is_string() ? value.get<std::string>() : value.dump();
+    };
+    if (answer.is_object()) {
+        if (answer.contains("limit")) throw limit_error(words("limit"));
+        if (answer.contains("error")) fail("says: " + words("error"));
+        const auto has = [&](const char* key) { return answer.contains(key); };
+        if (std::any_of(expected.begin(), expected.end(), has)) return answer;
     }
-    throw std::runtime_error("the peer has ended: no VmHWM in its /proc/<pid>/status");
+    std::string keys;
+    for (const char* key : expected) keys += (keys.empty() ? "" : " or ") + std::string(key);
+    fail("said \"" + line.substr(0, 80) + "\", expected an object with " + keys);
 }
+
+double peer_process::cpu_s() const {
+    double sum = 0;
+    for (const pid_t process : tree_of(pid_)) sum += cpu_of(process);
+    return sum;
+}
+
+double peer_process::peak_memory_bytes() const { return bench::peak_memory_bytes(pid_); }
 
 std::string peer_process::last_words() const {
     std::array<char, 65536> buffer{};
-    const auto size = ::pread(errors_.get(), buffer.data(), buffer.size(), 0);
+    struct stat info{};
+    check_errno(::fstat(errors_.get(), &info), "fstat");
+    const auto from = std::max<off_t>(info.st_size - static_cast<off_t>(buffer.size()), 0);
+    const auto size = ::pread(errors_.get(), buffer.data(), buffer.size(), from);
     std::string_view words(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
     while (words.ends_with('\n')) words.remove_suffix(1);
     return std::string(words.substr(words.rfind('\n') + 1));

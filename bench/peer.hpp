@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -20,9 +21,11 @@ struct peer {
     std::string name;
     std::string language;
     std::string model;                 ///< "event loop", "fibers", "threads" or "processes".
-    std::string version;               ///< Of the runtime, as it says itself.
+    std::string version;               ///< Of the runtime and its language, as they say themselves.
     std::vector<std::string> command;  ///< The program and its arguments.
     std::string skip;                  ///< Why it cannot run here, in words; empty: it can.
+    std::size_t task_limit = 0;        ///< How many tasks it has in flight at once at most.
+    int order = 0;                     ///< Its place among the peers of a table.
 };
 
 /// Reads all `*.json` of a directory, sorted by `order` and name. Throws usage_error.
@@ -35,6 +38,9 @@ public:
     explicit shared_file(const char* name);
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+    /// Empties it. Throws std::system_error.
+    void clear();
 
     /// All of it, as values of a trivially copyable type. Throws wrong_result unless it holds
     /// exactly `count` of them; `what` names them.
@@ -52,39 +58,45 @@ private:
     std::string path_;
 };
 
-/// A peer's program, running, in the caller's process group. Every failure is a
-/// std::runtime_error with the peer's last words on standard error.
+/// A peer's program, running, in the caller's process group: whoever ends that group ends what the
+/// peer has started, too. Every failure is a std::runtime_error with the peer's last words on
+/// standard error, or a limit_error where the peer names a limit. Nothing here has a time limit of
+/// its own: the benchmark binary ends a measuring process that takes too long.
 class peer_process {
 public:
-    explicit peer_process(const peer& which);
+    explicit peer_process(const std::vector<std::string>& command);
     peer_process(const peer_process&) = delete;
     peer_process& operator=(const peer_process&) = delete;
     ~peer_process();
 
-    /// The first line that it says: what it can do. `startup_s` is how long that took.
-    [[nodiscard]] const nlohmann::json& hello() const noexcept { return hello_; }
+    /// How long it took from its start to its first line.
     [[nodiscard]] double startup_s() const noexcept { return startup_s_; }
+    /// How many tasks it has in flight at once at most, as its first line said.
+    [[nodiscard]] std::size_t task_limit() const noexcept { return task_limit_; }
 
     void send(const nlohmann::json& request);
-    nlohmann::json receive();
+    /// The next answer, which has to have one of the `expected` keys.
+    nlohmann::json receive(std::initializer_list<const char*> expected);
 
-    /// CPU time of the program, all its threads, and all its processes so far, in seconds
-    /// (clock_getcpuclockid(3); of those that have ended, by times(2)).
+    /// CPU time of the program, all its threads and all its processes so far, in seconds
+    /// (clock_getcpuclockid(3), to the nanosecond; of those that have ended proc(5), to the tick).
     [[nodiscard]] double cpu_s() const;
-    /// The most memory that the program has had resident so far, in bytes.
+    /// The most memory that the program has had resident so far, in bytes, without its processes.
     [[nodiscard]] double peak_memory_bytes() const;
 
 private:
     [[noreturn]] void fail(const std::string& words);
-    std::string last_words() const;
+    [[nodiscard]] std::string last_words() const;
+    std::string ending();
+    std::string receive_line();
 
     pid_t pid_ = -1;
     unique_descriptor requests_;
     unique_descriptor answers_;
     unique_descriptor errors_;
     std::string received_;
-    nlohmann::json hello_;
     double startup_s_ = 0;
+    std::size_t task_limit_ = 0;
 };
 
 }  // namespace overlap::bench

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <string>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace overlap::bench {
 
@@ -82,13 +83,16 @@ void session::report_error(const std::string& words) {
     send({{"kind", "error"}, {"words", words}});
 }
 
-double peak_memory_bytes() {
-    std::ifstream status("/proc/self/status");
+double peak_memory_bytes() { return peak_memory_bytes(::getpid()); }
+
+double peak_memory_bytes(pid_t process) {
+    const std::string path = "/proc/" + std::to_string(process) + "/status";
+    std::ifstream status(path);
     const std::string field = "VmHWM:";
     for (std::string line; std::getline(status, line);) {
         if (line.starts_with(field)) return 1024.0 * std::stod(line.substr(field.size()));
     }
-    throw std::runtime_error("no VmHWM in /proc/self/status");
+    throw std::runtime_error("no VmHWM in " + path);
 }
 
 void hold_to_cores(std::size_t cores) {

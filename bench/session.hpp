@@ -11,6 +11,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <stdexcept>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace overlap::bench {
@@ -74,8 +75,10 @@ process_usage usage_with(const Runtime& runtime) {
     return sum;
 }
 
-/// The most memory that this process has had resident so far, in bytes.
+/// The most memory that a process has had resident so far, in bytes; without a number, this one.
+/// Throws std::runtime_error if it has ended.
 double peak_memory_bytes();
+double peak_memory_bytes(pid_t process);
 
 /// Holds this process, and those it forks, to `cores` of the cores it may run on; 0: to all.
 void hold_to_cores(std::size_t cores);

@@ -29,12 +29,13 @@ public:
         return {{"tasks", spec.tasks},
                 {"shortest_ns", spec.shortest.count()},
                 {"longest_ns", spec.longest.count()},
-                {"seed", spec.seed},
+                {"seed", std::to_string(spec.seed)},  // Numbers of JSON are exact to 2^53 only.
                 {"listed_ns", listed}};
     }
     static bool must_overlap(const sleeps_case& spec) {
-        return spec.shortest >= std::chrono::milliseconds(50);
+        return spec.tasks <= 1000 && spec.shortest >= std::chrono::milliseconds(50);
     }
+    static double least_lifetimes_s(const sleeps_case& spec) { return spec.total_delay_s(); }
 
     static std::size_t work_items(const sleeps_case& spec) { return spec.tasks; }
     static std::size_t tasks(const sleeps_case& spec) { return spec.tasks; }

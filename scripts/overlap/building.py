@@ -19,14 +19,16 @@ def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
-def logged(command: Sequence[str | Path], log: Path, environment: dict[str, str]) -> int:
-    """Runs a command at the top of the checkout, appends what it prints to `log`, and returns its
-    exit code."""
+def logged(
+    command: Sequence[str | Path], log: Path, environment: dict[str, str], folder: Path = ROOT
+) -> int:
+    """Runs a command in a folder, by default the top of the checkout, appends what it prints to
+    `log`, and returns its exit code."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -105,9 +105,9 @@ class Ledger:
 def count_syscalls(
     command: list[str], deadline_s: float, good: Callable[[str], bool] = lambda output: True
 ) -> int | None:
-    """System calls of a command and its children, those of getrusage(2) and of the load generator
-    aside. None if they could not be counted, or if what the command printed is not `good`: perf
-    does not tell a command that crashed from one that went well."""
+    """System calls of a command and its children, those of getrusage(2), of the load generator and
+    of a peer's harness aside. None if they could not be counted, or if what the command printed is
+    not `good`: perf does not tell a command that crashed from one that went well."""
     return count_command(SYSCALLS, command, deadline_s, ("--filter", _filter()), good)
 
 
@@ -134,7 +134,9 @@ def counted_by_perf(report: str, event: str) -> int | None:
 
 
 def _filter() -> str:
-    return f'id != {GETRUSAGE.get(platform.machine(), -2)} && comm != "echo_load"'
+    return (
+        f'id != {GETRUSAGE.get(platform.machine(), -2)} && comm != "echo_load" && comm != "harness"'
+    )
 
 
 @cache

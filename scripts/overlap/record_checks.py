@@ -56,7 +56,10 @@ Fields = Mapping[str, Check]
 
 NAMES_OF_ROW: Fields = {"row": NAME, "workload": NAME, "case": NAME, "backend": NAME}
 ROW: Fields = NAMES_OF_ROW | {"tasks": COUNT, "unit": NAME, "expected_s": SECONDS, "skip": TEXT}
-ROW_IF_ANY: Fields = {"placebo_of": TEXT, "blocks": COUNT, "because": TEXT}
+ROW_IF_ANY: Fields = {
+    **{"placebo_of": TEXT, "blocks": COUNT, "because": TEXT},
+    **dict.fromkeys(("language", "model", "version"), TEXT),
+}
 SAMPLE: Fields = NAMES_OF_ROW | {"block": COUNT, "duration_s": SECONDS}
 SAMPLE_IF_ANY: Fields = {
     "placebo_of": NAME,
@@ -92,7 +95,9 @@ HEAD_IF_ANY: Fields = {
     "binaries": ("an object of text", _is_object_of(TEXT[1])),
     "specification": ("an object of text", _is_object_of(TEXT[1])),
     "repeated_share": ("a share from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
-    **dict.fromkeys(("workload", "case", "backend", "workloads", "loop", "build"), TEXT_OR_NULL),
+    **dict.fromkeys(
+        ("workload", "case", "backend", "workloads", "loop", "peers", "build"), TEXT_OR_NULL
+    ),
     "filter": ("a regular expression", _is_pattern),
     "row_timeout_s": SECONDS,
     "cores": ("a whole number from 0 on, or null", lambda value: value is None or _is_count(value)),

@@ -15,6 +15,7 @@ from overlap.costs import Costs, record_files
 from overlap.ledger import why_no_syscalls
 from overlap.machine import ROOT, shown
 from overlap.measuring import Measurement, alone, hold_to_cores, plan_of
+from overlap.peers import ALL, chosen_peers, digests, find_peers, prepare
 from overlap.placebo import with_placebos
 from overlap.profiles import Profile, read_profiles
 from overlap.records import RecordError, Records, RecordWriter, read_records
@@ -28,6 +29,7 @@ from overlap.suite import (
 )
 
 RESULTS = ROOT / "results" / "local"
+PEERS = "peers"  # In a build directory.
 DEFAULTS = {"profile": "quick", "filter": "", "row_timeout": 60.0}
 PROBLEMS_SHOWN = 10
 INTERRUPTED_STATUS = 130  # As shells report SIGINT.
@@ -58,6 +60,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         help="only these event loops, separated by commas; with a slash in it, as in ./libmy.so, "
         "also the loop in that plug-in",
+    )
+    add(
+        "--peers",
+        nargs="?",
+        const=ALL,
+        metavar="NAMES",
+        help="also other people's runtimes: all of runtimes/peers, or these, e.g. asyncio,go",
     )
     add("--list", action="store_true", help="print the rows, and why some cannot run; measure none")
     add("--resume", action="store_true", help="go on with the newest record file, or --output")
@@ -99,13 +108,15 @@ def _path(text: str) -> Path:
     return Path(text).resolve()
 
 
-def binary_arguments(options: argparse.Namespace) -> list[str]:
-    """The options that the binaries are given, for a list of rows as for a sample."""
+def binary_arguments(options: argparse.Namespace, directory: Path) -> list[str]:
+    """The options that the binaries of a build are given, for a list of rows as for a sample."""
     arguments = []
     if options.workloads:
         arguments.append(f"--workloads={options.workloads}")
     if options.loop:
         arguments.append(f"--loop={options.loop}")
+    if options.peers:
+        arguments.append(f"--peers={directory / PEERS}")
     return arguments
 
 
@@ -116,7 +127,24 @@ def open_suite(options: argparse.Namespace) -> Suite:
         directory = build("release", targets, ROOT / "build" / "run.log", show=True)
     if options.cores:
         hold_to_cores(options.cores)
-    return Suite.open(directory, binary_arguments(options))
+    peers = {}
+    if options.peers:
+        peers = open_peers(directory / PEERS, options.peers, build_them=options.build is None)
+    return Suite.open(directory, binary_arguments(options, directory), peers)
+
+
+def open_peers(directory: Path, names: str, build_them: bool) -> dict[str, str]:
+    """What the chosen peers were made from, by name, after building them where that is asked for."""
+    if build_them:
+        prepare(chosen_peers(find_peers(), names), directory)
+    found = digests(directory, names)
+    unknown = [name for name in names.split(",") if name != ALL and name not in found]
+    if unknown or not found:
+        raise UsageError(
+            f"--peers {names}: {shown(directory)} has {', '.join(found) or 'none'}; "
+            "./scripts/run --peers without --build makes them"
+        )
+    return found
 
 
 def records_to_resume(options: argparse.Namespace) -> Records:
@@ -227,7 +255,7 @@ def measure(
     interrupted = False
     try:
         plan = plan_of(records, options.blocks or records.head["blocks"])
-        arguments = binary_arguments(options)
+        arguments = binary_arguments(options, suite.directory)
         Measurement(suite, records, writer, arguments, options.row_timeout).carry_out(plan)
     except KeyboardInterrupt:
         interrupted = True

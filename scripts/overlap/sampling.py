@@ -30,7 +30,8 @@ class Row:
     """A row that a binary can measure, as its --list_rows tells. `skip` says why it cannot be
     measured here; `expected_s` is a guess at how long a sample takes. A placebo is a backend once
     more under another name: `placebo_of` is the backend that it is in truth, else empty. A row that
-    is measured in fewer blocks than others has their number in `blocks`, and `because` says why."""
+    is measured in fewer blocks than others has their number in `blocks`, and `because` says why. A peer
+    has a language, a model and a version; rows of the suite's own backends have none of them."""
 
     row: str
     workload: str
@@ -43,6 +44,9 @@ class Row:
     placebo_of: str = ""
     blocks: int | None = None
     because: str = ""
+    language: str = ""
+    model: str = ""
+    version: str = ""
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> "Row":
@@ -50,7 +54,7 @@ class Row:
         return cls(**{name: record[name] for name in fields if name in record})
 
     def to_record(self) -> dict[str, Any]:
-        optional = ("placebo_of", "blocks", "because")
+        optional = ("placebo_of", "blocks", "because", "language", "model", "version")
         return {name: v for name, v in asdict(self).items() if v or name not in optional}
 
     @property

@@ -23,20 +23,31 @@ class Suite:
 
     directory: Path
     listings: dict[str, Listing]
+    peers: dict[str, str]  # By name, what those of this run were made from.
 
     @classmethod
-    def open(cls, directory: Path, arguments: list[str]) -> "Suite":
-        suite = cls(directory.resolve(), {})
+    def open(cls, directory: Path, arguments: list[str], peers: dict[str, str]) -> "Suite":
+        suite = cls(directory.resolve(), {}, peers)
         for workload in WORKLOADS:
             suite.listings[workload] = list_rows(suite.binary(workload), arguments)
         return suite
+
+    def hashes(self) -> dict[str, str]:
+        """Of the binaries, by workload, and of the files that the peers were made from."""
+        hashes = {workload: file_hash(self.binary(workload)) for workload in self.listings}
+        return hashes | {f"peers/{name}": digest for name, digest in self.peers.items()}
 
     def binary(self, workload: str) -> Path:
         return self.directory / "bench" / f"bench_{workload}"
 
     def chosen_rows(self, options: argparse.Namespace) -> list[Row]:
         """Those that every given one of --filter, --workload, --case and --backend lets through."""
-        rows = [row for listing in self.listings.values() for row in listing.rows]
+        rows = [
+            row
+            for listing in self.listings.values()
+            for row in listing.rows
+            if not row.model or row.backend in self.peers
+        ]
         for option in FILTERS:
             wanted = getattr(options, option)
             if not wanted:
@@ -80,7 +91,7 @@ def make_head(
         **{name: recorded(getattr(options, option)) for option, name in CHOICES.items()},
         "machine": describe_machine(),
         "suite": describe_suite(),
-        "binaries": {name: file_hash(suite.binary(name)) for name in suite.listings},
+        "binaries": suite.hashes(),
         "context": {
             name: portable(found.context) for name, found in suite.listings.items() if found.context
         },
@@ -97,6 +108,7 @@ CHOICES = {
     "backend": "backend",
     "workloads": "workloads",
     "loop": "loop",
+    "peers": "peers",
     "cores": "cores",
     "row_timeout": "row_timeout_s",
     "build": "build",
@@ -140,7 +152,7 @@ def check_same_suite(records: Records, suite: Suite) -> None:
     differences = []
     if then.get("specification", {}).get("sha256") != suite.specification()["sha256"]:
         differences.append("the specification has changed")
-    if then.get("binaries") != {name: file_hash(suite.binary(name)) for name in suite.listings}:
+    if then.get("binaries") != suite.hashes():
         commit = then["suite"]["commit"][:10] or "unknown"
         differences.append(f"the binaries have changed (they were of commit {commit})")
     machine = describe_machine()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from overlap.models import OWN_LANGUAGE, OWN_VERSION, is_absent, model_of, place
 from overlap.records import Records
 from overlap.sampling import Row
 from overlap.units import NOT_MEASURED, byte_count, plain, seconds, several_seconds
@@ -120,12 +121,26 @@ def _verified(row: RowSamples, _: RowSamples | None) -> str:
     return "✓" if not row.error else f"✓ {len(row.by_block)}/{row.attempted}"
 
 
+# What a table with peers says of each backend besides.
+PEER_COLUMNS: list[tuple[Column, Cell]] = [
+    (Column("model", optional=4), lambda row, _: model_of(row.row)),
+    (Column("language", optional=5), lambda row, _: row.row.language or OWN_LANGUAGE),
+    (Column("version", optional=6), lambda row, _: row.row.version or OWN_VERSION),
+    (Column("start-up", optional=7), lambda row, _: seconds(row.middle("startup_s"))),
+]
+
+
+def _has_peers(rows: Sequence[RowSamples]) -> bool:
+    return any(row.row.model for row in rows)
+
+
 def _columns(rows: Sequence[RowSamples]) -> list[tuple[Column, Cell]]:
     """The columns of a workload's table: percentiles and the ratio of CPU time only where the
     workload has them."""
     unit = rows[0].row.unit
     counters = {name for row in rows for block in row.by_block.values() for name in block}
     columns: list[tuple[Column, Cell]] = [
+        *(PEER_COLUMNS if _has_peers(rows) else []),
         (Column("wall"), lambda row, _: seconds(row.middle("wall_s"))),
         (Column("min–max", optional=3), lambda row, _: _spread(row)),
         (Column("C"), lambda row, _: plain(row.middle("concurrency"))),
@@ -163,12 +178,15 @@ def build_table(workload: str, rows: Sequence[RowSamples]) -> Table:
     table = Table(workload, [column for column, _ in columns])
     floors: dict[str, list[str]] = {}
     for case in dict.fromkeys(row.row.case for row in rows):
-        of_case = [row for row in rows if row.row.case == case]
+        of_case = [row for row in rows if row.row.case == case and not is_absent(row.row)]
+        if _has_peers(rows):
+            of_case.sort(key=lambda row: place(row.row))
         floor = _floor(of_case)
         floors.setdefault(floor.row.backend if floor else "", []).append(case)
         table.cases[case] = _lines(of_case, floor, columns)
         table.notes += [note for row in of_case if (note := _note(row))]
     table.notes[:0] = _floor_notes(floors)
+    table.notes += _absence_notes(rows)
     return table
 
 
@@ -206,6 +224,11 @@ def _note(row: RowSamples) -> str:
     if row.row.blocks and row.row.because:
         return f"{row.row.row}: in {row.row.blocks} blocks only: {row.row.because}"
     return ""
+
+
+def _absence_notes(rows: Sequence[RowSamples]) -> list[str]:
+    absent = [row.row for row in rows if is_absent(row.row)]
+    return list(dict.fromkeys(f"{row.backend} ({row.language}) {row.skip}" for row in absent))
 
 
 def _floor_notes(floors: dict[str, list[str]]) -> list[str]:

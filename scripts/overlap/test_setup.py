@@ -59,7 +59,7 @@ def somebody():
 
 def test_help_installs_nothing(place):
     result = set_up(place, "--help", programs=NOTHING_INSTALLED)
-    assert result.returncode == 0 and "usage: scripts/setup [--test]" in result.stdout
+    assert result.returncode == 0 and "usage: scripts/setup [--test] [--peers]" in result.stdout
     assert result.stderr == ""
 
 
@@ -69,7 +69,7 @@ def test_an_unknown_option_is_refused(place):
 
 
 def test_nothing_is_done_when_all_is_there(place):
-    for arguments in ([], ["--test"]):
+    for arguments in ([], ["--test"], ["--peers"], ["--test", "--peers"]):
         result = set_up(place, *arguments, programs=ALL_INSTALLED)
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
@@ -86,6 +86,13 @@ def test_the_packages_of_the_tests_are_asked_for_only_with_test(place):
     test = set_up(place, "--test", user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
     assert "liburing-dev" in plain and "shellcheck" not in plain
     assert set(test) > set(plain) and {"shellcheck", "clang-tidy-19", "black"} <= set(test)
+
+
+def test_the_packages_of_the_peers_are_asked_for_only_with_peers(place):
+    plain = set_up(place, user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
+    peers = set_up(place, "--peers", user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
+    assert "golang-go" not in plain and "shellcheck" not in peers
+    assert set(peers) > set(plain) and {"python3-uvloop", "golang-go", "nodejs"} <= set(peers)
 
 
 SUDO = {"sudo": 'shift; exec "$@"'}

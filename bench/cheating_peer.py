@@ -1,0 +1,167 @@
+"""For the tests: a peer that does its work honestly but for one thing, which its argument names.
+
+What it does honestly it does as runtimes/peers/asyncio does.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+
+import event_loop
+import protocol
+import work
+
+MISDEED = sys.argv[1]
+HEAD_START_NS = 5_000_000
+
+
+async def do_not_sleep(delay_ns):
+    await asyncio.sleep(0)
+    return 0
+
+
+async def admit_waking_early(delay_ns):
+    deadline = time.monotonic_ns() + delay_ns
+    await asyncio.sleep(max(0, delay_ns - HEAD_START_NS) / 1e9)
+    return time.monotonic_ns() - deadline
+
+
+async def sleep_one_by_one(case, follow):
+    return [await follow(event_loop.sleep_once(delay)) for delay in work.delays_ns(case)]
+
+
+async def echo_wrong_bytes(reader, writer, size):
+    echoed = 0
+    while data := await reader.read(size):
+        writer.write(bytes(len(data)))
+        echoed += len(data)
+    writer.close()
+    return echoed
+
+
+async def beat_at_once(case):
+    return 0, case["interval_ns"], case["interval_ns"]
+
+
+async def wait_no_time(deadline_ns):
+    return time.monotonic_ns()
+
+
+def take_from_results(run):
+    return replace(run, results=list(run.results)[:-1])
+
+
+def report_half(run):
+    return replace(run, wall_s=run.wall_s / 2)
+
+
+def stand_still(run):
+    return replace(run, wall_s=0)
+
+
+def forget_a_flight(run):
+    return replace(run, flights=run.flights[:-1])
+
+
+def land_at_once(run):
+    return replace(run, flights=[(start, start) for start, _ in run.flights])
+
+
+def land_before_taking_off(run):
+    return replace(run, flights=[(end, start) for start, end in run.flights])
+
+
+def fly_for_an_hour(run):
+    return replace(run, flights=[(start, end + 3600 * 10**9) for start, end in run.flights])
+
+
+def die(run):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(run):
+    print("gone fishing", file=sys.stderr)
+    sys.exit(3)
+
+
+def hang(run):
+    time.sleep(600)
+
+
+def talk_nonsense(run):
+    print("hello there", flush=True)
+    return run
+
+
+def talk_without_end(run):
+    while True:
+        print("la " * 1000, end="", flush=True)
+
+
+def answer_another_question(run):
+    protocol.say(answer=42)
+    return run
+
+
+def complain(run):
+    protocol.say(error="the moon is in the wrong place")
+    return run
+
+
+def name_a_limit(run):
+    protocol.say(limit="3 tasks on Sundays")
+    return run
+
+
+# What is done in place of a part of the work ...
+INSTEAD = {
+    "skip_sleeping": (event_loop, "sleep_once", do_not_sleep),
+    "wake_early": (event_loop, "sleep_once", admit_waking_early),
+    "one_by_one": (event_loop.WORKLOADS, "sleeps", sleep_one_by_one),
+    "wrong_bytes": (event_loop, "echo_connection", echo_wrong_bytes),
+    "skip_computing": (event_loop, "leaf_value", lambda index, steps: index + 1),
+    "skip_beating": (event_loop, "beat", beat_at_once),
+    "skip_waiting": (event_loop, "sleep_until", wait_no_time),
+}
+# ... and what is done to what an honest run came to.
+AFTERWARDS = {
+    function.__name__: function
+    for function in (
+        take_from_results,
+        report_half,
+        stand_still,
+        forget_a_flight,
+        land_at_once,
+        land_before_taking_off,
+        fly_for_an_hour,
+        die,
+        leave,
+        hang,
+        talk_nonsense,
+        talk_without_end,
+        answer_another_question,
+        complain,
+        name_a_limit,
+    )
+}
+
+
+def serve_dishonestly(run, version, task_limit=None):
+    misdeed = AFTERWARDS.get(MISDEED, lambda run: run)
+    serve_honestly(lambda *request: misdeed(run(*request)), version, task_limit)
+
+
+if MISDEED in INSTEAD:
+    place, name, instead = INSTEAD[MISDEED]
+    if isinstance(place, dict):
+        place[name] = instead
+    else:
+        setattr(place, name, instead)
+elif MISDEED not in AFTERWARDS and MISDEED != "nothing":
+    sys.exit(f"{MISDEED}: not one of {', '.join([*INSTEAD, *AFTERWARDS])}")
+serve_honestly = protocol.serve
+event_loop.serve = serve_dishonestly
+event_loop.serve_on(None, "1")

@@ -1,0 +1,281 @@
+"""Rows on peers: every peer that is here does every workload, and a cheat is caught in words."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from test_bench import BINARIES, ROOT, rows, run
+
+from overlap.peers import find_peers, prepare
+from overlap.record_schema import faults_of_file
+
+WORKLOADS = ("sleeps", "gather", "echo", "heartbeat", "mix")
+CHEAT = ROOT / "bench" / "cheating_peer.py"
+SMALL = """
+[sleeps.few]
+tasks = 4
+delay_s = 0.06
+iterations = 2
+[sleeps.uniform]
+tasks = 20
+delay_s = { min = 0.0, max = 0.02, seed = 9007199254740993 }
+[sleeps.listed]
+delays_s = [0.03, 0, 0.01]
+[gather.few]
+fan_out = 20
+work = 10
+repeat = 3
+[gather.tree]
+fan_out = 3
+depth = 3
+work = 1
+[gather.slow]
+fan_out = 2
+work = 400_000
+[echo.few]
+connections = 3
+messages = 20
+bytes = 1000
+[heartbeat.few]
+tasks = 2
+work = 1000
+parts = 3
+beats = 5
+interval_s = 0.001
+[mix.few]
+tasks = 4
+rounds = 2
+wait_s = 0.005
+work = 1000
+"""
+TASKS = {
+    "sleeps/few": 4,
+    "sleeps/uniform": 20,
+    "sleeps/listed": 3,
+    "gather/few": 20,
+    "gather/tree": 3 + 9 + 27,
+    "gather/slow": 2,
+    "echo/few": 3,
+    "heartbeat/few": 3,
+    "mix/few": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    path = tmp_path_factory.mktemp("peers") / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """What the peers of this checkout are, by name, and the directory that says so."""
+    directory = tmp_path_factory.mktemp("built")
+    prepare(find_peers(), directory)
+    told = [json.loads(path.read_text()) for path in directory.glob("*.json")]
+    return directory, {peer["name"]: peer for peer in told}
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("name", [peer.name for peer in find_peers()])
+def test_every_peer_does_every_workload(name, workload, small, here):
+    directory, peers = here
+    peer = peers[name]
+    if peer["skip"]:
+        pytest.skip(peer["skip"])
+    found = rows(workload, small, f"--peers={directory}", f"--backend={name}")
+    assert found
+    for row_name, row in found.items():
+        assert row.get("verified") == 1, (row_name, row.get("error_message"))
+        assert row["startup_s"] > 0 and row["cpu_s"] >= 0
+        most = min(TASKS[row_name.rpartition("/")[0]], peer["task_limit"] or 1_000_000)
+        inner_tasks = 2 if "/tree/" in row_name else 0  # Their children are in flight beside them.
+        assert 1 <= row["peak_in_flight"] <= most + inner_tasks * most
+        assert row["concurrency"] <= row["peak_in_flight"] * 1.01
+
+
+def cheat(tmp_path, misdeed, workload, small, *options, task_limit=None):
+    """The rows of a peer with a misdeed."""
+    told = {
+        "name": "cheat",
+        "language": "Python",
+        "model": "event loop",
+        "order": 1,
+        "version": "1",
+        "command": [
+            "env",
+            f"PYTHONPATH={ROOT}/runtimes/peers/python",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "/usr/bin/python3",
+            str(CHEAT),
+            misdeed,
+        ],
+        "task_limit": task_limit,
+        "skip": "",
+    }
+    (tmp_path / "cheat.json").write_text(json.dumps(told))
+    found = rows(
+        workload, small, f"--peers={tmp_path}", "--backend=cheat", "--row_timeout=20", *options
+    )
+    return {name.split("/")[1]: row for name, row in found.items()}
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_without_a_misdeed_the_cheat_is_an_honest_peer(tmp_path, workload, small):
+    found = cheat(tmp_path, "nothing", workload, small)
+    assert all(row.get("verified") == 1 for row in found.values()), found
+
+
+@pytest.mark.parametrize(
+    "misdeed, row, words",
+    [
+        ("skip_sleeping", "sleeps/few", "wrong: all tasks were done before the longest sleep"),
+        ("wake_early", "sleeps/few", "wrong: 4 tasks woke early"),
+        ("one_by_one", "sleeps/few", "wrong: ran at most 1 of 4 tasks at once, expected 4"),
+        ("take_from_results", "sleeps/few", "wrong: 3 of 4 results"),
+        ("skip_computing", "gather/tree", "wrong: result 0 is "),
+        ("take_from_results", "gather/few", "wrong: 19 of 20 results"),
+        ("skip_beating", "heartbeat/few", "wrong: the heart beat faster than its interval"),
+        ("skip_waiting", "mix/few", "wrong: all tasks were done before one could have waited"),
+        ("take_from_results", "echo/few", "wrong: 2 of 3 results"),
+        ("report_half", "sleeps/few", "wrong: says that it ran for 0.0"),
+        ("report_half", "gather/slow", "wrong: says that it ran for 0.0"),
+        ("report_half", "echo/few", "wrong: says that it ran for 0."),
+        ("stand_still", "gather/few", "wrong: says that it ran for 0.000000 s"),
+        ("forget_a_flight", "gather/few", "wrong: 19 of 20 flights"),
+        ("land_at_once", "sleeps/few", "wrong: tasks were in flight for 0.000000 s all together"),
+        ("land_before_taking_off", "mix/few", "wrong: a task ended before it began"),
+        ("fly_for_an_hour", "gather/few", "wrong: tasks were in flight over 3600."),
+        ("die", "gather/few", "failed: the peer was killed by signal 9"),
+        ("leave", "gather/few", "failed: the peer exited with 3 without an answer (gone fishing)"),
+        ("talk_nonsense", "gather/few", 'failed: the peer said "hello there", expected an object'),
+        ("talk_without_end", "gather/few", "failed: the peer said a line without end: la la la"),
+        ("answer_another_question", "gather/few", "expected an object with wall_s"),
+        ("complain", "gather/few", "failed: the peer says: the moon is in the wrong place"),
+        ("name_a_limit", "gather/few", "limit: 3 tasks on Sundays"),
+    ],
+)
+def test_a_cheat_is_caught(tmp_path, misdeed, row, words, small):
+    workload, case = row.split("/")
+    found = cheat(tmp_path, misdeed, workload, small, f"--benchmark_filter={row}/")
+    assert words in found[case].get("error_message", "no error"), found[case]
+
+
+def test_wrong_bytes_are_caught_by_the_load(tmp_path, small):
+    found = cheat(tmp_path, "wrong_bytes", "echo", small)
+    assert "byte" in found["few"]["error_message"], found
+
+
+def test_a_peer_that_hangs_is_a_time_out_and_is_ended(tmp_path, small):
+    found = cheat(tmp_path, "hang", "gather", small, "--row_timeout=1", "--benchmark_filter=few")
+    assert found["few"]["error_message"] == "timeout: not done after 1 s"
+
+
+def test_a_row_that_would_take_too_long_says_so_after_its_warm_up(tmp_path, small):
+    found = cheat(tmp_path, "nothing", "gather", small, "--row_timeout=0.2")
+    assert found["slow"]["error_message"].startswith("would take ")
+    assert found["few"]["verified"] == 1
+
+
+def test_sleeps_that_a_limit_makes_too_long_are_not_begun(tmp_path, small):
+    found = cheat(tmp_path, "hang", "sleeps", small, "--budget=0.1", task_limit=1)
+    assert found["few"]["error_message"].startswith("would take")
+
+
+def test_a_peer_that_cannot_be_started_is_told_in_words(tmp_path, small):
+    path = tmp_path / "cheat.json"
+    cheat(tmp_path, "nothing", "gather", small, "--benchmark_filter=few")
+    told = json.loads(path.read_text()) | {"command": ["/nonexistent/peer"]}
+    path.write_text(json.dumps(told))
+    found = rows("gather", small, f"--peers={tmp_path}", "--backend=cheat")
+    error = found["gather/few/cheat"]["error_message"]
+    assert "cannot run /nonexistent/peer: No such file or directory" in error
+
+
+def test_a_peer_that_is_skipped_says_why(tmp_path, small):
+    told = {
+        **{"name": "moon", "language": "Lunar", "model": "fibers", "order": 1, "version": ""},
+        **{"command": ["false"], "task_limit": None, "skip": "skipped: needs moon-dev"},
+    }
+    (tmp_path / "moon.json").write_text(json.dumps(told))
+    found = rows("gather", small, f"--peers={tmp_path}", "--backend=moon")
+    assert {row["error_message"] for row in found.values()} == {"skipped: needs moon-dev"}
+    listed = run("gather", f"--workloads={small}", f"--peers={tmp_path}", "--list_rows")
+    listed = [row for row in json.loads(listed.stdout)["rows"] if row["backend"] == "moon"]
+    assert {(row["language"], row["model"]) for row in listed} == {("Lunar", "fibers")}
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (None, "no peers there"),
+        ("{", "describes no peer"),
+        ('{"name": "x"}', "describes no peer"),
+    ],
+)
+def test_a_directory_without_sound_peers_is_a_usage_error(tmp_path, small, content, words):
+    if content:
+        (tmp_path / "x.json").write_text(content)
+    done = run("gather", f"--workloads={small}", f"--peers={tmp_path}", "--list_rows")
+    assert done.returncode == 2 and words in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_peer_may_not_have_the_name_of_a_backend(tmp_path, small):
+    cheat(tmp_path, "nothing", "gather", small, "--benchmark_filter=few")
+    told = json.loads((tmp_path / "cheat.json").read_text()) | {"name": "thread_pool"}
+    (tmp_path / "cheat.json").write_text(json.dumps(told))
+    done = run("gather", f"--workloads={small}", f"--peers={tmp_path}", "--list_rows")
+    assert done.returncode == 2 and "two backends are called thread_pool" in done.stderr
+
+
+@pytest.fixture
+def build(tmp_path, here):
+    """A build directory with the binaries and the peers of this checkout."""
+    directory, peers = here
+    if peers["asyncio"]["skip"]:
+        pytest.skip(peers["asyncio"]["skip"])
+    (tmp_path / "bench").symlink_to(BINARIES)
+    (tmp_path / "peers").symlink_to(directory)
+    return tmp_path
+
+
+def scripts_run(build, small, *options):
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "overlap.run", "--build", build, "--workloads", small),
+            *("--output", build / "run.jsonl", "--filter", "gather/few/(floor|asyncio|uvloop)$"),
+            *("--blocks", "1", "--no-repeats", "--profile", "smoke", "--format", "markdown"),
+            *options,
+        ],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")},
+    )
+
+
+def test_a_run_has_peers_in_its_blocks_tables_and_records(build, small, here):
+    done = scripts_run(build, small, "--peers", "asyncio")
+    assert done.returncode == 0, done.stderr
+    assert "| few | asyncio | event loop | Python | Python 3." in done.stdout
+    assert "uvloop" not in done.stdout
+    assert faults_of_file(build / "run.jsonl") == []
+    head, *records = map(json.loads, (build / "run.jsonl").read_text().splitlines())
+    (told,) = [row for row in head["rows"] if row["backend"] == "asyncio"]
+    assert (told["language"], told["model"]) == ("Python", "event loop")
+    assert told["version"] == here[1]["asyncio"]["version"]
+    assert head["binaries"]["peers/asyncio"] == here[1]["asyncio"]["digest"]
+    counters = [r["counters"] for r in records if r.get("backend") == "asyncio"]
+    assert len(counters) == 1 and counters[0]["startup_s"] > 0
+
+
+def test_a_run_on_other_peers_is_not_resumed(build, small):
+    assert scripts_run(build, small, "--peers", "asyncio").returncode == 0
+    path = build / "run.jsonl"
+    path.write_text(path.read_text().replace('"peers/asyncio":"', '"peers/asyncio":"0'))
+    command = [sys.executable, "-m", "overlap.run", "--resume", "--output", path]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2 and "the binaries have changed" in done.stderr, done.stderr

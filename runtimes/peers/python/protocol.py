@@ -1,0 +1,68 @@
+"""The peers' end of the protocol, for those in Python: ../README.md has it line for line."""
+
+import json
+import platform
+import sys
+import time
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+Case = dict[str, Any]
+PYTHON = f"Python {platform.python_version()}"
+
+
+@dataclass
+class Run:
+    """What one request came to. `results` are whole numbers of 64 bits, negative ones included;
+    `flights` are pairs of nanoseconds, as many as tasks, if the request asked for them."""
+
+    wall_s: float
+    results: Iterable[int]
+    flights: list[tuple[int, int]] = field(default_factory=list)
+
+
+def say(**answer: object) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+def announce(port: int) -> None:
+    """Says where an echo server listens; the load comes as soon as this is said."""
+    say(port=port)
+
+
+def timed(repeat: int, gather: Callable[[], Any]) -> tuple[float, Any]:
+    """The seconds that `repeat` gathers take, and what the last one returned."""
+    start = time.perf_counter()
+    for _ in range(repeat):
+        results = gather()
+    return time.perf_counter() - start, results
+
+
+def serve(
+    run: Callable[[str, Case, int, bool], Run], version: str, task_limit: int | None = None
+) -> None:
+    """Says hello and answers requests until there are no more. `run` is given the workload, the
+    case, how many gathers to time, and whether to trace."""
+    say(hello={"version": version, "task_limit": task_limit})
+    done = Run(0.0, [])
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["request"] == "run":
+            done = run(request["workload"], request["case"], request["repeat"], request["trace"])
+            say(wall_s=done.wall_s)
+        else:
+            write(request["results"], done.results)
+            if request["flights"]:
+                write(request["flights"], (time_ns for pair in done.flights for time_ns in pair))
+            say(written=True)
+
+
+def write(path: str, numbers: Iterable[int]) -> None:
+    """Little-endian, 64 bits each; negative numbers as two's complement."""
+    values = array("Q", (number & 0xFFFF_FFFF_FFFF_FFFF for number in numbers))
+    if sys.byteorder == "big":
+        values.byteswap()
+    with open(path, "wb") as file:
+        values.tofile(file)

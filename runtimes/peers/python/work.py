@@ -1,0 +1,42 @@
+"""What tasks compute and for how long they sleep, by bench/README.md, in plain Python: its whole
+numbers have no width, so each shift to the left is cut to its bits again."""
+
+from collections.abc import Iterator
+
+from protocol import Case
+
+MASK_32 = 0xFFFF_FFFF
+MASK_64 = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def leaf_value(index: int, steps: int) -> int:
+    """So many steps of xorshift32 from the state of a leaf."""
+    state = (index + 1) & MASK_32
+    for _ in range(steps):
+        state ^= (state << 13) & MASK_32
+        state ^= state >> 17
+        state ^= (state << 5) & MASK_32
+    return state
+
+
+def splitmix64(seed: int) -> int:
+    z = (seed + 0x9E3779B97F4A7C15) & MASK_64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK_64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK_64
+    return z ^ (z >> 31)
+
+
+def delays_ns(case: Case) -> Iterator[int]:
+    """Of each task of a case of sleeps, in order."""
+    if case["listed_ns"]:
+        yield from case["listed_ns"]
+        return
+    shortest, seed = case["shortest_ns"], int(case["seed"])
+    choices = case["longest_ns"] - shortest + 1
+    for index in range(case["tasks"]):
+        yield shortest if choices == 1 else shortest + splitmix64(seed + index) % choices
+
+
+def leaves_of_a_child(case: Case) -> int:
+    """How many leaves of a tree belong to each child of its root."""
+    return case["fan_out"] ** (case["depth"] - 1)

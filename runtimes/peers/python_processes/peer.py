@@ -1,0 +1,100 @@
+"""concurrent.futures.ProcessPoolExecutor, with as many workers as cores, kept from run to run.
+
+Of the standard library's two pools it is the one that the documentation of concurrency leads to; a
+worker of it that dies is an error, where multiprocessing.Pool waits for ever. Many small tasks are
+mapped in chunks, as the documentation says for long iterables: four for each worker, which is what
+multiprocessing.Pool chooses. Tasks that wait are given one by one. Workers inherit the listening
+socket and accept by turns, as pre-forking servers do.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+from blocking import (
+    Flights,
+    accept_and_echo,
+    beat_or_compute,
+    below_root,
+    cores,
+    followed,
+    give_way,
+    listen,
+    numbers_of,
+    sleep_once,
+    wait_and_compute,
+)
+from protocol import PYTHON, Case, Run, announce, serve, timed
+from work import delays_ns
+
+CHUNKS_OF_A_WORKER = 4
+WORKERS = cores()
+listener = listen()
+Task = Callable[[Case, Flights, int], Any]
+
+
+def sleep_task(_: Case, flights: Flights, delay_ns: int) -> int:
+    return followed(flights, sleep_once, delay_ns)
+
+
+def gather_task(case: Case, flights: Flights, child: int) -> int:
+    return followed(flights, below_root, case, child, give_way, flights)
+
+
+def heartbeat_task(case: Case, flights: Flights, index: int) -> tuple[int, int, int]:
+    return followed(flights, beat_or_compute, case, index, give_way)
+
+
+def mix_task(case: Case, flights: Flights, index: int) -> int:
+    return followed(flights, wait_and_compute, case, index)
+
+
+def echo_task(case: Case, flights: Flights, _: int) -> int:
+    return followed(flights, accept_and_echo, listener, case["buffer_bytes"])
+
+
+def traced(task: Task, case: Case, argument: int) -> tuple[Any, list[tuple[int, int]]]:
+    """Workers share no memory with the peer: flights come home with the result."""
+    flights: list[tuple[int, int]] = []
+    return task(case, flights, argument), flights
+
+
+def untraced(task: Task, case: Case, argument: int) -> Any:
+    return task(case, None, argument)
+
+
+TASKS: dict[str, tuple[Task, Callable[[Case], Iterable[int]]]] = {
+    "sleeps": (sleep_task, delays_ns),
+    "gather": (gather_task, lambda case: range(case["fan_out"])),
+    "heartbeat": (heartbeat_task, lambda case: range(case["tasks"] + 1)),
+    "mix": (mix_task, lambda case: range(case["tasks"])),
+    "echo": (echo_task, lambda case: range(case["connections"])),
+}
+
+
+def chunk_size(workload: str, case: Case) -> int:
+    if workload != "gather":
+        return 1
+    return math.ceil(case["fan_out"] / (CHUNKS_OF_A_WORKER * WORKERS))
+
+
+def run(pool: ProcessPoolExecutor, workload: str, case: Case, repeat: int, trace: bool) -> Run:
+    if workload == "echo":
+        announce(listener.getsockname()[1])
+    task, arguments = TASKS[workload]
+    each = partial(traced if trace else untraced, task, case)
+    chunk = chunk_size(workload, case)
+    wall_s, results = timed(repeat, lambda: list(pool.map(each, arguments(case), chunksize=chunk)))
+    flights = []
+    if trace:
+        flights = [flight for _, of_task in results for flight in of_task]
+        results = [result for result, _ in results]
+    return Run(wall_s, numbers_of(results) if workload == "heartbeat" else results, flights)
+
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("fork")) as pool:
+        serve(partial(run, pool), PYTHON, task_limit=WORKERS)
