@@ -26,7 +26,7 @@ public:
     static nlohmann::json to_json(const gather_case& spec) {
         return {{"fan_out", spec.fan_out}, {"depth", spec.depth}, {"work", spec.work}};
     }
-    static bool must_overlap(const gather_case&) { return false; }
+    static std::size_t least_in_flight(const gather_case&, std::size_t) { return 1; }
     static double least_lifetimes_s(const gather_case&) { return 0; }
 
     static std::size_t work_items(const gather_case& spec) { return spec.tasks(); }

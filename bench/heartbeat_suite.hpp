@@ -31,7 +31,7 @@ public:
                 {"beats", spec.beats},
                 {"interval_ns", spec.interval.count()}};
     }
-    static bool must_overlap(const heartbeat_case&) { return false; }
+    static std::size_t least_in_flight(const heartbeat_case&, std::size_t) { return 1; }
     static double least_lifetimes_s(const heartbeat_case& spec) { return beating_s(spec); }
 
     static std::size_t work_items(const heartbeat_case& spec) { return spec.tasks + 1; }

@@ -16,7 +16,7 @@
 //   cases(specification)           its cases in a workload file
 //   result, result_count(spec)     what a run returns, in an array of so many
 //   to_json(spec)                  a case as peers are told it
-//   must_overlap(spec)             whether its tasks wait for so long that they all do at once
+//   least_in_flight(spec, n)       how many tasks are so at once if a runtime can have n of them
 //   least_lifetimes_s(spec)        what its tasks wait all together
 //   add_rows(spec, options, rows)  the rows of a case on floors, built-in backends and plugged-in
 //                                  loops; compiled once, where the workload is

@@ -29,7 +29,7 @@ public:
                 {"wait_ns", spec.wait.count()},
                 {"work", spec.work}};
     }
-    static bool must_overlap(const mix_case&) { return false; }
+    static std::size_t least_in_flight(const mix_case&, std::size_t) { return 1; }
     static double least_lifetimes_s(const mix_case& spec) {
         return waiting_s(spec) * static_cast<double>(spec.tasks);
     }

@@ -128,6 +128,7 @@ void shared_file::read_bytes(std::span<std::byte> into, const char* what,
         const auto got =
             ::pread(file_.get(), into.data() + done, size - done, static_cast<off_t>(done));
         check_errno(got, "read of what a peer wrote");
+        if (got == 0) throw wrong_result(std::string(what) + " were taken away");
         done += static_cast<std::size_t>(got);
     }
 }
@@ -142,8 +143,8 @@ peer_process::peer_process(const std::vector<std::string>& command)
     ::signal(SIGPIPE, SIG_IGN);  // A peer that has ended is told in words.
     const auto start = std::chrono::steady_clock::now();
     const pid_t harness = ::getpid();
-    pid_ = check_errno(::fork(), "fork of a peer");
-    if (pid_ == 0) {
+    program_.pid = check_errno(::fork(), "fork of a peer");
+    if (program_.pid == 0) {
         ::signal(SIGPIPE, SIG_DFL);
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != harness) ::_exit(1);
@@ -166,10 +167,10 @@ peer_process::peer_process(const std::vector<std::string>& command)
     }
 }
 
-peer_process::~peer_process() {
-    if (pid_ < 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
+peer_process::running_program::~running_program() {
+    if (pid < 0) return;
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
 }
 
 void peer_process::send(const json& request) {
@@ -187,8 +188,8 @@ void peer_process::send(const json& request) {
 std::string peer_process::ending() {
     int status = 0;
     for (int tries = 0; tries < 100; ++tries) {
-        if (::waitpid(pid_, &status, WNOHANG) != 0) {
-            pid_ = -1;
+        if (::waitpid(program_.pid, &status, WNOHANG) != 0) {
+            program_.pid = -1;
             const std::string words = describe_status(status);
             if (words.empty()) return "ended";
             return (WIFSIGNALED(status) ? "was " : "") + words;
@@ -234,11 +235,11 @@ json peer_process::receive(std::initializer_list<const char*> expected) {
 
 double peer_process::cpu_s() const {
     double sum = 0;
-    for (const pid_t process : tree_of(pid_)) sum += cpu_of(process);
+    for (const pid_t process : tree_of(program_.pid)) sum += cpu_of(process);
     return sum;
 }
 
-double peer_process::peak_memory_bytes() const { return bench::peak_memory_bytes(pid_); }
+double peer_process::peak_memory_bytes() const { return bench::peak_memory_bytes(program_.pid); }
 
 std::string peer_process::last_words() const {
     std::array<char, 65536> buffer{};

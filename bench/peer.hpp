@@ -67,7 +67,6 @@ public:
     explicit peer_process(const std::vector<std::string>& command);
     peer_process(const peer_process&) = delete;
     peer_process& operator=(const peer_process&) = delete;
-    ~peer_process();
 
     /// How long it took from its start to its first line.
     [[nodiscard]] double startup_s() const noexcept { return startup_s_; }
@@ -85,12 +84,21 @@ public:
     [[nodiscard]] double peak_memory_bytes() const;
 
 private:
+    /// Ends with its owner, whose constructor may throw after it was started.
+    struct running_program {
+        pid_t pid = -1;
+        running_program() = default;
+        running_program(const running_program&) = delete;
+        running_program& operator=(const running_program&) = delete;
+        ~running_program();
+    };
+
     [[noreturn]] void fail(const std::string& words);
     [[nodiscard]] std::string last_words() const;
     std::string ending();
     std::string receive_line();
 
-    pid_t pid_ = -1;
+    running_program program_;
     unique_descriptor requests_;
     unique_descriptor answers_;
     unique_descriptor errors_;
