@@ -39,8 +39,13 @@ public:
             return;
         }
         const bool trace = line_.why() == purpose::measure_trace;
-        const double once_s = measure_once("warm_up", 1, Workload::warm_up(spec_), false);
-        const std::size_t repeat = repetitions(spec_.repeat, once_s);
+        double once_s = measure_once("warm_up", 1, Workload::warm_up(spec_), false);
+        std::size_t repeat = repetitions(spec_.repeat, once_s);
+        if (repeat > 1) {
+            // The first gather of a program that is compiled as it runs says little of the next.
+            once_s = measure_once("warm_up", repeat, Workload::warm_up(spec_), false);
+            repeat = repetitions(spec_.repeat, once_s);
+        }
         if (would_take_too_long(once_s, repeat * spec_.iterations + (trace ? 2 : 1))) return;
         for (std::size_t i = 0; i < spec_.iterations; ++i) {
             measure_once("iteration", repeat, spec_, false);
@@ -87,15 +92,13 @@ private:
                        {"repeat", repeat},
                        {"trace", trace}});
         if constexpr (requires { spec.connections; }) {
-            const nlohmann::json server = process_.receive({"port"});
-            line_.ready_for_load(server.at("port"), spec.connections, spec.messages);
+            line_.ready_for_load(process_.receive_port(), spec.connections, spec.messages);
         }
-        const nlohmann::json answer = process_.receive({"wall_s"});
         run_figures found;
+        found.wall_s = process_.receive_number("wall_s");
         found.answered_s =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         found.cpu_s = process_.cpu_s() - cpu_before;
-        found.wall_s = answer.at("wall_s");
         return found;
     }
 
@@ -132,7 +135,7 @@ private:
         process_.send({{"request", "write"},
                        {"results", results_.path()},
                        {"flights", trace ? flights_.path() : ""}});
-        process_.receive({"written"});
+        process_.receive("written");
         return results_.template read<typename Workload::result>(Workload::result_count(spec),
                                                                  "results");
     }

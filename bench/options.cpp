@@ -68,12 +68,12 @@ std::string in_words(const std::vector<backend_summary>& known) {
     return words;
 }
 
-/// Complains about a name that two backends have, and names that no backend answers to.
+/// Complains about a peer that has another backend's name, and names that no backend answers to.
 void check_names(const options& chosen, const std::vector<backend_summary>& known) {
-    for (auto each = known.begin(); each != known.end(); ++each) {
-        const auto same = [&](const auto& other) { return other.name == each->name; };
-        if (std::any_of(std::next(each), known.end(), same)) {
-            throw usage_error("two backends are called " + each->name +
+    for (const peer& each : chosen.peers) {
+        const auto same = [&](const auto& other) { return other.name == each.name; };
+        if (std::count_if(known.begin(), known.end(), same) > 1) {
+            throw usage_error("two backends are called " + each.name +
                               "; a peer needs a name of its own");
         }
     }

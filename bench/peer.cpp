@@ -158,7 +158,7 @@ peer_process::peer_process(const std::vector<std::string>& command)
     requests_ = std::move(requests.write);
     answers_ = std::move(answers.read);
     answers.write = unique_descriptor();
-    const json hello = receive({"hello"}).at("hello");
+    const json hello = receive("hello");
     startup_s_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     try {
         task_limit_ = task_limit_in(hello);
@@ -215,22 +215,31 @@ std::string peer_process::receive_line() {
     return line;
 }
 
-json peer_process::receive(std::initializer_list<const char*> expected) {
+json peer_process::receive(const std::string& key) {
     const std::string line = receive_line();
     json answer = json::parse(line, nullptr, false);
-    const auto words = [&](const char* key) {
-        const json& value = answer.at(key);
+    const auto words = [&](const char* of) {
+        const json& value = answer.at(of);
         return value.is_string() ? value.get<std::string>() : value.dump();
     };
     if (answer.is_object()) {
         if (answer.contains("limit")) throw limit_error(words("limit"));
         if (answer.contains("error")) fail("says: " + words("error"));
-        const auto has = [&](const char* key) { return answer.contains(key); };
-        if (std::any_of(expected.begin(), expected.end(), has)) return answer;
+        if (answer.contains(key)) return answer.at(key);
     }
-    std::string keys;
-    for (const char* key : expected) keys += (keys.empty() ? "" : " or ") + std::string(key);
-    fail("said \"" + line.substr(0, 80) + "\", expected an object with " + keys);
+    fail("said \"" + line.substr(0, 80) + "\", expected an object with " + key);
+}
+
+double peer_process::receive_number(const std::string& key) {
+    const json value = receive(key);
+    if (!value.is_number()) fail("says that " + key + " is " + value.dump().substr(0, 80));
+    return value;
+}
+
+std::uint16_t peer_process::receive_port() {
+    const double port = receive_number("port");
+    if (!(port >= 1 && port <= 65535)) fail("says that port is " + json(port).dump());
+    return static_cast<std::uint16_t>(port);
 }
 
 double peer_process::cpu_s() const {

@@ -6,8 +6,8 @@
 #include <overlap/core/socket.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -74,8 +74,12 @@ public:
     [[nodiscard]] std::size_t task_limit() const noexcept { return task_limit_; }
 
     void send(const nlohmann::json& request);
-    /// The next answer, which has to have one of the `expected` keys.
-    nlohmann::json receive(std::initializer_list<const char*> expected);
+    /// What the next answer, which has to have it, says of `key`.
+    nlohmann::json receive(const std::string& key);
+    /// The same, where it has to be a number.
+    double receive_number(const std::string& key);
+    /// The port on which an echo server listens.
+    std::uint16_t receive_port();
 
     /// CPU time of the program, all its threads and all its processes so far, in seconds
     /// (clock_getcpuclockid(3), to the nanosecond; of those that have ended proc(5), to the tick).

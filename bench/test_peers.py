@@ -76,12 +76,13 @@ def small(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    """What the peers of this checkout are, by name, and the directory that says so."""
-    directory = tmp_path_factory.mktemp("built")
+def here():
+    """What the peers of this checkout are, by name, and the directory that says so: that of
+    scripts/run, so that what takes minutes to build is built once."""
+    directory = BINARIES.parent / "peers"
     prepare(find_peers(), directory)
-    told = [json.loads(path.read_text()) for path in directory.glob("*.json")]
-    return directory, {peer["name"]: peer for peer in told}
+    names = [peer.name for peer in find_peers()]
+    return directory, {name: json.loads((directory / f"{name}.json").read_text()) for name in names}
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)

@@ -57,10 +57,10 @@ HERE = {
     "module": lambda name: importlib.util.find_spec(name) is not None,
     "file": lambda pattern: bool(glob.glob(pattern)),
 }
-NAME = re.compile(r"[A-Za-z0-9_.-]+")
+NAME = re.compile(r"(?!(floor|placebo)$)[A-Za-z0-9_.-]+")
 KEYS = {
     "name": (
-        "letters, digits, _, - and .",
+        "letters, digits, _, - and ., but neither floor nor placebo",
         lambda value: isinstance(value, str) and NAME.fullmatch(value) is not None,
     ),
     "language": ("text", lambda value: isinstance(value, str) and value != ""),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from overlap.machine import ROOT
+from overlap.peers import find_peers
 
 SETUP = ROOT / "scripts" / "setup"
 DEBIAN_12 = 'ID=debian\nVERSION_ID="12"\n'
@@ -32,11 +33,14 @@ def set_up(place, *arguments, user=None, os_release=DEBIAN_12, programs=None, **
         path = commands / name
         path.write_text(f"#!/bin/bash\n{text}\n")
         path.chmod(0o755)
-    script = shutil.copy(SETUP, place / "setup")
+    for path in (SETUP, *(ROOT / "runtimes" / "peers").glob("*/peer.toml")):
+        copy = place / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     release = place / "os-release"
     release.write_text(os_release)
     return subprocess.run(
-        ["bash", script, *arguments],
+        ["bash", place / "scripts" / "setup", *arguments],
         capture_output=True,
         text=True,
         cwd=place,
@@ -89,10 +93,11 @@ def test_the_packages_of_the_tests_are_asked_for_only_with_test(place):
 
 
 def test_the_packages_of_the_peers_are_asked_for_only_with_peers(place):
+    needed = {need["package"] for peer in find_peers() for need in peer.needs}
     plain = set_up(place, user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
     peers = set_up(place, "--peers", user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
-    assert "golang-go" not in plain and "shellcheck" not in peers
-    assert set(peers) > set(plain) and {"python3-uvloop", "golang-go", "nodejs"} <= set(peers)
+    assert "python3-uvloop" in needed and "python3-uvloop" not in plain
+    assert set(peers) == {*plain, *needed} and len(peers) == len(set(peers))
 
 
 SUDO = {"sudo": 'shift; exec "$@"'}
