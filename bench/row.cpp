@@ -89,6 +89,8 @@ private:
         child process(options_.trace ? purpose::measure_trace : purpose::measure, 4, row_.body);
         std::vector<counters> runs;
         counters traced;
+        const auto begin = clock::now();
+        auto last_iteration = begin;
         const auto deadline = clock::now() + patience_;
         while (const auto message = process.receive(deadline)) {
             const std::string kind = message->at("kind");
@@ -104,6 +106,7 @@ private:
             for (const auto& [name, value] : load_) figures[name] = value;
             load_.clear();
             if (kind == "iteration") {
+                last_iteration = clock::now();
                 complete(figures, row_);
                 found.walls_s.push_back(figures.at("wall_s"));
                 runs.push_back(std::move(figures));
@@ -114,6 +117,7 @@ private:
         expect_plain_end(process);
         if (runs.size() != row_.iterations) throw std::runtime_error("failed: ended too early");
         found.figures = medians(runs);
+        found.figures["sample_s"] = std::chrono::duration<double>(last_iteration - begin).count();
         if (!traced.empty()) {
             found.figures["concurrency"] = traced.at("lifetimes_s") / traced.at("wall_s");
             found.figures["peak_in_flight"] = traced.at("peak_in_flight");

@@ -103,6 +103,7 @@ TEST(Measure, GivesMediansOverTheIterations) {
     EXPECT_EQ(found.figures.at("verified"), 1);
     EXPECT_GE(found.figures.at("wall_s"), 0.001) << "half of an iteration of two repetitions";
     EXPECT_GT(found.figures.at("harness_share"), 0);
+    EXPECT_GE(found.figures.at("sample_s"), 0.006) << "all three iterations";
     EXPECT_EQ(found.figures.count("concurrency"), 0U);
 }
 

@@ -12,6 +12,7 @@ from overlap.machine import shown
 from overlap.plan import Plan, Step
 from overlap.records import Records, RecordWriter
 from overlap.sampling import Row, Sample, UsageError, take_sample
+from overlap.slow import Slow
 from overlap.suite import Suite, portable
 
 SAMPLE_PROCESSES = 4  # A binary grants the row's limit to each: one measures, three are weighed.
@@ -25,7 +26,7 @@ def plan_of(records: Records, blocks: int) -> Plan:
     """What is left to do of a run."""
     head = records.head
     rows = [Row.from_record(row) for row in head["rows"]]
-    plan = Plan(rows, blocks, head["seed"], head.get("repeated_share", 0.0))
+    plan = Plan(rows, blocks, head["seed"], head.get("repeated_share", 0.0), Slow.of(head))
     for record in records.samples:
         plan.add(record)
     return plan
@@ -46,6 +47,7 @@ class Measurement:
         self._row_timeout_s = row_timeout_s
         self._arguments = [*arguments, f"--row_timeout={row_timeout_s:g}"]
         self._also: dict[str, int] = records.head.get("also", ALSO_BY_DEFAULT)
+        self._slow = Slow.of(records.head)
         self._specification: str = records.head.get("specification", {}).get("text", "")
 
     def carry_out(self, plan: Plan) -> None:
@@ -83,10 +85,12 @@ class Measurement:
 
     def _count_syscalls(self, row: Row, sample: Sample) -> bool:
         """Adds them to a sample that went well, from processes of their own: counting would slow
-        the timed one. A placebo's are its backend's, and rows that are measured in fewer blocks
-        take too long to be run twice more."""
+        the timed one. A placebo's are its backend's, and rows that take long, or are measured in
+        fewer blocks for another reason, are not run twice more."""
         case = Case.of(self._specification, row.workload, row.case)
         if sample.error or row.placebo_of or row.blocks is not None or case is None:
+            return False
+        if self._slow and self._slow.holds(sample.counters.get("sample_s"), None):
             return False
         ledger = Ledger(self._suite.binary(row.workload), self._arguments, self._row_timeout_s)
         found = ledger.syscalls_per_task(row.row, case, sample.counters)

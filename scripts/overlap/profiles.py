@@ -9,13 +9,14 @@ from typing import Any
 
 from overlap.machine import ROOT
 from overlap.sampling import Row, UsageError
+from overlap.slow import Slow
 
 PATH = ROOT / "bench" / "profiles.toml"
 
 
 @dataclass(frozen=True)
 class Fewer:
-    """Rows that are measured in fewer blocks than others, or in none, and why."""
+    """Rows that are measured in fewer blocks than others, or in none, whatever they take, and why."""
 
     rows: re.Pattern[str]
     blocks: int
@@ -32,6 +33,7 @@ class Profile:
     weighed: int
     counted: int
     fewer: tuple[Fewer, ...] = ()
+    slow: Slow | None = None
 
     def apply(self, rows: Iterable[Row]) -> list[Row]:
         """The rows with what this profile leaves out or measures in fewer blocks."""
@@ -48,15 +50,34 @@ class Profile:
 
 def _profile(name: str, table: Any) -> Profile:
     numbers = ("blocks", "traced", "weighed", "counted")
-    expected = f"[{name}]: expected whole numbers {', '.join(numbers)}, and tables `fewer`"
-    if not isinstance(table, dict) or not set(numbers) <= set(table) <= {*numbers, "fewer"}:
+    optional = ("slow", "fewer")
+    expected = (
+        f"[{name}]: expected whole numbers {', '.join(numbers)}, and, if any, a table `slow` and "
+        "tables `fewer`"
+    )
+    if not isinstance(table, dict) or not set(numbers) <= set(table) <= {*numbers, *optional}:
         raise ValueError(expected)
     if not all(type(table[number]) is int and table[number] >= 0 for number in numbers):
         raise ValueError(expected)
     if not 0 < table["blocks"] or not table["weighed"] <= table["traced"] <= table["blocks"]:
         raise ValueError(f"[{name}]: expected weighed <= traced <= blocks, and blocks from 1 on")
     rules = tuple(_fewer(name, rule) for rule in table.get("fewer", []))
-    return Profile(name, *(table[number] for number in numbers), rules)
+    return Profile(name, *(table[number] for number in numbers), rules, _slow(name, table))
+
+
+def _slow(name: str, table: dict[str, Any]) -> Slow | None:
+    rule = table.get("slow")
+    if rule is None:
+        return None
+    if (
+        not isinstance(rule, dict)
+        or set(rule) != {"sample_s", "blocks"}
+        or type(rule["sample_s"]) not in (int, float)
+        or type(rule["blocks"]) is not int
+        or not (rule["sample_s"] > 0 and 0 < rule["blocks"])
+    ):
+        raise ValueError(f"[{name}]: slow: expected sample_s, in seconds, and blocks from 1 on")
+    return Slow(float(rule["sample_s"]), rule["blocks"])
 
 
 def _fewer(name: str, rule: Any) -> Fewer:

@@ -4,6 +4,7 @@ import pytest
 
 from overlap.plan import Plan
 from overlap.sampling import Row
+from overlap.slow import Slow
 
 
 def row(name, skip="", expected_s=1.0):
@@ -163,6 +164,86 @@ def test_a_row_of_fewer_blocks_is_in_the_first_ones_only():
     of_row = [(step.block, step.repeats) for step in steps if step.row.row == "gather/b/y"]
     assert of_row == [(0, None), (1, None), (10, 1)]
     assert len(steps) == 10 * 5 + 2 + 3 + 2
+
+
+SLOW = Slow(sample_s=1.0, blocks=2)
+PLACEBO = replace(row("gather/a/placebo"), placebo_of="x")
+
+
+def carry_out_timed(plan, sample_s, limit=1000):
+    """`sample_s` says by row what a sample takes, if not 0.5 s."""
+    taken = []
+    for step in plan.steps():
+        taken.append(step)
+        counters = {"sample_s": sample_s.get(step.row.row, 0.5)}
+        plan.add({**record(step), "counters": counters})
+        if len(taken) == limit:
+            break
+    return taken
+
+
+def blocks_of(steps, name):
+    return [step.block for step in steps if step.row.row == f"gather/{name}"]
+
+
+def test_a_row_that_the_first_block_shows_to_be_slow_is_in_fewer_blocks():
+    steps = carry_out_timed(Plan(ROWS, 6, seed=7, slow=SLOW), {"gather/a/y": 1.1})
+    assert blocks_of(steps, "a/y") == [0, 1]
+    assert blocks_of(steps, "b/y") == blocks_of(steps, "a/x") == list(range(6))
+    without_rule = carry_out_timed(Plan(ROWS, 6, seed=7), {"gather/a/y": 9.0})
+    assert blocks_of(without_rule, "a/y") == list(range(6))
+    assert steps[:6] == without_rule[:6]
+
+
+def test_what_later_blocks_take_decides_nothing():
+    plan = Plan(ROWS, 4, seed=7, slow=SLOW)
+    steps = []
+    for step in plan.steps():
+        steps.append(step)
+        plan.add({**record(step), "counters": {"sample_s": 9.0 if step.block else 0.5}})
+    assert blocks_of(steps, "a/y") == [0, 1, 2, 3]
+
+
+def test_a_row_that_takes_about_as_long_as_the_reference_is_not_slow():
+    rows = [*ROWS, PLACEBO]
+    takes = {"gather/a/x": 5.0, "gather/a/placebo": 9.0, "gather/a/y": 9.9, "gather/a/floor": 10.1}
+    steps = carry_out_timed(Plan(rows, 3, seed=7, slow=SLOW), takes)
+    for name in ("a/x", "a/placebo", "a/y"):
+        assert blocks_of(steps, name) == [0, 1, 2], name
+    assert blocks_of(steps, "a/floor") == [0, 1]
+
+
+def test_a_rule_of_the_profile_comes_before_what_a_row_takes():
+    rows = [*ROWS[:5], replace(ROWS[5], blocks=3)]
+    steps = carry_out_timed(Plan(rows, 6, seed=7, slow=SLOW), {"gather/b/y": 9.0})
+    assert blocks_of(steps, "b/y") == [0, 1, 2]
+
+
+@pytest.mark.parametrize("stop", range(1, 6 * 6 - 4))
+def test_a_resumed_run_has_the_same_slow_rows(stop):
+    takes = {"gather/a/y": 9.0}
+    whole = carry_out_timed(Plan(ROWS, 6, seed=7, slow=SLOW), takes)
+    assert len(whole) == 6 * 6 - 4
+    first = carry_out_timed(Plan(ROWS, 6, seed=7, slow=SLOW), takes, limit=stop)
+    resumed = Plan(ROWS, 6, seed=7, slow=SLOW)
+    for step in first:
+        counters = {"sample_s": takes.get(step.row.row, 0.5)}
+        resumed.add({**record(step), "counters": counters})
+    assert first + carry_out_timed(resumed, takes) == whole
+
+
+def test_orders_stay_balanced_when_slow_rows_are_gone():
+    rows = [row(f"gather/a/{name}") for name in "vwxyz"]
+    steps = carry_out_timed(Plan(rows, 2 + 4, seed=7, slow=SLOW), {"gather/a/z": 9.0})
+    places = {name: [] for name in "vwxy"}
+    neighbours = []
+    for block in range(2, 6):
+        order = [step.row.backend for step in steps if step.block == block]
+        neighbours += zip(order, order[1:])
+        for place, name in enumerate(order):
+            places[name].append(place)
+    assert all(sorted(of_name) == [0, 1, 2, 3] for of_name in places.values())
+    assert len(neighbours) == len(set(neighbours)) == 12
 
 
 def test_cases_of_the_same_name_in_two_workloads_stay_apart():

@@ -5,6 +5,10 @@ import pytest
 from overlap.machine import ROOT
 from overlap.profiles import read_profiles
 from overlap.sampling import Row, UsageError
+from overlap.statistics import least_blocks
+
+
+SOUND = "[a]\nblocks = 1\ntraced = 1\nweighed = 1\ncounted = 1\n"
 
 
 def row(name, skip=""):
@@ -21,6 +25,12 @@ def test_only_quick_leaves_rows_out():
     assert [name for name, profile in read_profiles().items() if profile.fewer] == ["quick"]
 
 
+def test_slow_rows_are_in_blocks_enough_for_what_a_profile_is_for():
+    slow = {name: profile.slow for name, profile in read_profiles().items()}
+    assert slow["smoke"] is None
+    assert slow["quick"].blocks < least_blocks(1) <= slow["standard"].blocks < slow["report"].blocks
+
+
 def test_every_rule_names_cases_that_exist():
     specification = tomllib.loads((ROOT / "bench" / "workloads.toml").read_text())
     cases = [f"{workload}/{case}" for workload, of in specification.items() for case in of]
@@ -32,7 +42,7 @@ def test_every_rule_names_cases_that_exist():
 
 def test_rules_apply_to_rows_that_could_run():
     quick = read_profiles()["quick"]
-    names = ("sleeps/1m_1s/floor", "sleeps/20_50ms/sequential", "sleeps/20_50ms/floor")
+    names = ("sleeps/1m_1s/floor", "mix/95_wait/fiber:poll", "sleeps/20_50ms/floor")
     left_out, fewer, all_blocks = quick.apply(map(row, names))
     assert left_out.skip.startswith("left out of quick: ") and left_out.blocks is None
     assert fewer.blocks == 2 and fewer.because and not fewer.skip
@@ -47,6 +57,11 @@ def test_rules_apply_to_rows_that_could_run():
         ("[a]\nblocks = 1", r"\[a\]: expected whole numbers"),
         ("[a]\nblocks = true\ntraced = 1\nweighed = 1\ncounted = 1", "expected whole numbers"),
         ("[a]\nblocks = 1\ntraced = 1\nweighed = 2\ncounted = 1", "weighed <= traced <= blocks"),
+        (f"{SOUND}slow = 5", "slow: expected sample_s, in seconds, and blocks"),
+        (f"{SOUND}slow = {{ sample_s = 5 }}", "slow: expected sample_s"),
+        (f"{SOUND}slow = {{ sample_s = 0, blocks = 2 }}", "slow: expected sample_s"),
+        (f"{SOUND}slow = {{ sample_s = 1, blocks = true }}", "slow: expected sample_s"),
+        (f"{SOUND}slow = {{ sample_s = 1, blocks = 0 }}", "slow: expected sample_s"),
         ("[a]\nblocks = 0\ntraced = 0\nweighed = 0\ncounted = 0", "blocks from 1 on"),
         ("a = 1", r"\[a\]: expected whole numbers"),
         ("[a", "Expected ']'"),
@@ -69,6 +84,6 @@ def test_a_wrong_file_is_one_clear_line(tmp_path, text, words):
 )
 def test_a_wrong_rule_is_one_clear_line(tmp_path, rule, words):
     path = tmp_path / "profiles.toml"
-    path.write_text(f"[a]\nblocks = 1\ntraced = 1\nweighed = 1\ncounted = 1\n[[a.fewer]]\n{rule}\n")
+    path.write_text(f"{SOUND}[[a.fewer]]\n{rule}\n")
     with pytest.raises(UsageError, match=words):
         read_profiles(path)

@@ -11,6 +11,8 @@ import sys
 import pytest
 
 from overlap import sampling
+from overlap.announcement import announcement
+from overlap.costs import Costs
 from overlap.fake_suite import FakeSuite
 from overlap.ledger import why_no_syscalls
 from overlap.machine import ROOT
@@ -124,6 +126,33 @@ def test_a_run_says_first_what_it_will_do(runner):
     assert "left out of quick" in whole.stdout
     assert run("--plan", "--resume").stdout.startswith("0 samples to take")
     assert "14 samples to take" in run("--plan", "--resume", "--blocks", "4").stdout
+
+
+def test_a_slow_row_is_in_fewer_blocks_and_tables_say_why(runner):
+    run = runner(["gather/count/x", "gather/count/slow", "gather/count/sequential"])
+    result = run(*QUICKLY, "--blocks", "4")
+    assert result.returncode == 0, result.stderr
+    rule = read_profiles()["quick"].slow
+    assert len(run.suite.options_of("gather/count/slow")) == rule.blocks < 4
+    assert len(run.suite.options_of("gather/count/x")) == 4
+    note = f"gather/count/slow: in {rule.blocks} blocks only: a sample takes 7.00 s"
+    assert note in result.stdout
+    assert faults_of_file(run.output) == []
+    again = run("--from", run.output)
+    assert note in again.stdout and again.stdout == result.stdout
+    assert "0 samples to take" in run("--resume", "--plan").stdout
+    assert "9 samples to take" in run("--resume", "--plan", "--blocks", "7").stdout
+    assert run.samples()[0]["counters"]["sample_s"] in (0.6, 7.0)
+
+
+def test_a_plan_foresees_slow_rows(runner):
+    run = runner(["gather/count/slow", "gather/count/sequential"])
+    assert run(*QUICKLY, "--blocks", "1").returncode == 0
+    records = read_records(run.output)
+    for record in records.head["rows"]:
+        record["expected_s"] = 7.0 if record["backend"] == "slow" else 0.5
+    lines = list(announcement({**records.head, "blocks": 12}, Costs()))
+    assert "  gather/count slow: 2 blocks: a sample takes 7.00 s" in lines
 
 
 def test_what_a_profile_leaves_out_must_be_asked_for(runner):
