@@ -24,9 +24,13 @@ def model_of(row: Row) -> str:
     return next((OWN[prefix] for prefix in OWN if row.backend.startswith(prefix)), OTHER)
 
 
-def place(row: Row) -> int:
-    """Of its model among the models of a table."""
-    return MODELS.index(model_of(row))
+def language_of(row: Row) -> str:
+    return row.language or OWN_LANGUAGE
+
+
+def place_of(model: str) -> int:
+    """Of a model among those of a table."""
+    return MODELS.index(model)
 
 
 def is_absent(row: Row) -> bool:

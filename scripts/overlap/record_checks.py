@@ -27,6 +27,15 @@ def _is_object_of(good: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and all(map(good, value.values()))
 
 
+def _is_slow_rule(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _is_count(value.get("blocks"))
+        and _is_number(value.get("sample_s"))
+        and value["sample_s"] >= 0
+    )
+
+
 def _is_pattern(value: Any) -> bool:
     try:
         return isinstance(value, str) and re.compile(value) is not None
@@ -91,12 +100,17 @@ HEAD: Mapping[str, tuple[Check, Any]] = {
 }
 HEAD_IF_ANY: Fields = {
     "also": ("an object of whole numbers", _is_object_of(_is_count)),
+    "slow": ("an object with sample_s and blocks", _is_slow_rule),
     "context": ("an object of objects", _is_object_of(OBJECT[1])),
     "binaries": ("an object of text", _is_object_of(TEXT[1])),
     "specification": ("an object of text", _is_object_of(TEXT[1])),
     "repeated_share": ("a share from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
     **dict.fromkeys(
-        ("workload", "case", "backend", "workloads", "loop", "peers", "build"), TEXT_OR_NULL
+        (
+            *("workload", "case", "backend", "model", "language"),
+            *("workloads", "loop", "peers", "build"),
+        ),
+        TEXT_OR_NULL,
     ),
     "filter": ("a regular expression", _is_pattern),
     "row_timeout_s": SECONDS,

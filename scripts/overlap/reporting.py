@@ -12,6 +12,7 @@ from rich.text import Text
 from overlap.comparison import RUN_PLACES, Case, Cell, Comparison, How
 from overlap.rendering import head_line
 from overlap.metrics import ENDLESS
+from overlap.models import OTHER, place_of
 from overlap.statistics import least_blocks
 from overlap.units import NOT_MEASURED, plain, share
 from overlap.verdicts import MARGIN, Verdict
@@ -198,7 +199,9 @@ def _list_of(case: Case, comparison: Comparison) -> Grid:
     place, several = question.place, len(comparison.sources) > 1
     by_run = place in RUN_PLACES
     tiered = any(cell.tier is not None for cell in case.cells)
+    by_model = any(cell.series.model for cell in case.cells)
     columns = [Column("backend", left=True)]
+    columns += [Column("model", left=True, optional=4)] * by_model
     columns += [Column("file", left=True)] * (several and not by_run)
     columns += [Column(place, left=True)] * (len(comparison.sources) > 2 and by_run)
     columns += [Column("baseline", left=not by_run, optional=2 * by_run)] * (place != "backend")
@@ -206,8 +209,12 @@ def _list_of(case: Case, comparison: Comparison) -> Grid:
     columns += [Column("95% interval", optional=3), Column("verdict", left=True)]
     columns += [Column("tier", optional=1)] * tiered
     rows = []
-    for cell in _lines(case, comparison):
+    lines = _lines(case, comparison)
+    if by_model:
+        lines = sorted(lines, key=lambda cell: place_of(cell.series.model or OTHER))
+    for cell in lines:
         cells = [cell.series.backend]
+        cells += [cell.series.model] * by_model
         cells += [cell.series.places[place if by_run else "file"]] * (
             len(comparison.sources) > (2 if by_run else 1)
         )

@@ -52,6 +52,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--workload", metavar="NAMES", help="only these workloads, e.g. sleeps,echo")
     add("--case", metavar="NAMES", help="only these cases, e.g. 1k_empty,100x64")
     add("--backend", metavar="NAMES", help="only these backends, e.g. floor,coroutine:uring")
+    add("--model", metavar="NAMES", help="only these models, e.g. 'event loop,fibers'")
+    add("--language", metavar="NAMES", help="only what is written in these, e.g. C++,Go")
     add("--cores", type=_positive, metavar="N", help="hold everything to so many cores")
     add("--workloads", type=_path, metavar="FILE", help="another workload specification")
     add(
@@ -136,7 +138,9 @@ def open_suite(options: argparse.Namespace) -> Suite:
 def open_peers(directory: Path, names: str, build_them: bool) -> dict[str, str]:
     """What the chosen peers were made from, by name, after building them where that is asked for."""
     if build_them:
-        prepare(chosen_peers(find_peers(), names), directory)
+        chosen = chosen_peers(find_peers(), names)
+        prepare(chosen, directory)
+        names = ",".join(peer.name for peer in chosen)  # Others may have been there once.
     found = digests(directory, names)
     unknown = [name for name in names.split(",") if name != ALL and name not in found]
     if unknown or not found:

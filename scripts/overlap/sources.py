@@ -8,7 +8,9 @@ from typing import Any
 
 from overlap import google_benchmark
 from overlap.metrics import Metric
+from overlap.models import model_of
 from overlap.records import RecordError, Records, read_records
+from overlap.sampling import Row
 
 FAILURES = ("crashed", "failed", "unreadable", "wrong")  # Errors that are no result of any kind.
 
@@ -25,6 +27,7 @@ class Series:
     repeats: dict[int, int] = field(default_factory=dict)  # Block run again, by its repetition.
     words: str = ""  # Why there are no values.
     placebo_of: str = ""
+    model: str = ""  # Of a run with peers: how the backend runs things at once.
 
     @property
     def case(self) -> str:
@@ -114,11 +117,14 @@ def from_records(records: Records, metric: Metric) -> Source:
         source.notes.append(f"{records.path}: {records.cut_short} and is left out")
     if records.problems:
         source.notes.append(f"{records.path}: {len(records.problems)} of its lines are not sound")
+    listed = [Row.from_record(record) for record in head["rows"]]
+    has_peers = any(row.model for row in listed)
     rows: dict[str, Series] = {}
-    for row in head["rows"]:
-        places = _places(row["row"], row["backend"], run)
-        placebo_of = row.get("placebo_of") or ""
-        rows[row["row"]] = Series(row["row"], places, words=row["skip"], placebo_of=placebo_of)
+    for row in listed:
+        series = Series(row.row, _places(row.row, row.backend, run), words=row.skip)
+        series.placebo_of = row.placebo_of
+        series.model = model_of(row) if has_peers else ""
+        rows[row.row] = series
     samples = records.samples
     source.samples = len(samples)
     source.contaminated = sum(map(_is_dirty, samples))

@@ -3,18 +3,27 @@
 import argparse
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from overlap.machine import ROOT, describe_machine, describe_suite, file_hash, from_root
+from overlap.models import language_of, model_of
 from overlap.plan import REPEATED_SHARE
 from overlap.profiles import Profile
 from overlap.records import Records
 from overlap.sampling import Listing, Row, UsageError, list_rows, utc_now
 
 WORKLOADS = ("sleeps", "gather", "echo", "heartbeat", "mix")
-FILTERS = ("workload", "case", "backend", "filter")
+# Options that choose rows by what they are, beside --filter.
+PROPERTIES: dict[str, Callable[[Row], str]] = {
+    "workload": lambda row: row.workload,
+    "case": lambda row: row.case,
+    "backend": lambda row: row.backend,
+    "model": model_of,
+    "language": language_of,
+}
 
 
 @dataclass
@@ -41,14 +50,14 @@ class Suite:
         return self.directory / "bench" / f"bench_{workload}"
 
     def chosen_rows(self, options: argparse.Namespace) -> list[Row]:
-        """Those that every given one of --filter, --workload, --case and --backend lets through."""
+        """Those that every given one of --filter and the options for properties lets through."""
         rows = [
             row
             for listing in self.listings.values()
             for row in listing.rows
             if not row.model or row.backend in self.peers
         ]
-        for option in FILTERS:
+        for option in (*PROPERTIES, "filter"):
             wanted = getattr(options, option)
             if not wanted:
                 continue
@@ -56,7 +65,7 @@ class Suite:
                 chosen = [row for row in rows if re.search(wanted, row.row)]
             else:
                 names = wanted.split(",")
-                chosen = [row for row in rows if getattr(row, option) in names]
+                chosen = [row for row in rows if PROPERTIES[option](row) in names]
             if not chosen:
                 raise UsageError(f"--{option} {wanted} matches no row; --list prints all of them")
             rows = chosen
@@ -86,6 +95,7 @@ def make_head(
         "blocks": profile.blocks,
         "repeated_share": 0.0 if options.no_repeats else REPEATED_SHARE,
         "also": {"trace": profile.traced, "memory": profile.weighed, "syscalls": profile.counted},
+        **({"slow": asdict(profile.slow)} if profile.slow else {}),
         "seed": secrets.randbelow(2**32) if options.seed is None else options.seed,
         "order": "blocks; cases, and backends within a case, each in a Williams design",
         **{name: recorded(getattr(options, option)) for option, name in CHOICES.items()},
@@ -106,6 +116,8 @@ CHOICES = {
     "workload": "workload",
     "case": "case",
     "backend": "backend",
+    "model": "model",
+    "language": "language",
     "workloads": "workloads",
     "loop": "loop",
     "peers": "peers",

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from overlap.models import OWN_LANGUAGE, OWN_VERSION, is_absent, model_of, place
+from overlap.models import OWN_VERSION, is_absent, language_of, model_of, place_of
 from overlap.records import Records
 from overlap.sampling import Row
+from overlap.slow import Slow, samples_of_first_block
 from overlap.units import NOT_MEASURED, byte_count, plain, seconds, several_seconds
 
 Counters = dict[str, float]
@@ -79,7 +80,10 @@ class RowSamples:
 
 def samples_of_rows(records: Records) -> dict[str, RowSamples]:
     """By the rows' names, in the order of the specification."""
-    rows = {r["row"]: RowSamples(Row.from_record(r)) for r in records.head["rows"]}
+    listed = [Row.from_record(record) for record in records.head["rows"]]
+    if slow := Slow.of(records.head):
+        listed = slow.applied(listed, samples_of_first_block(records.samples))
+    rows = {row.row: RowSamples(row) for row in listed}
     blocks: dict[str, set[int]] = {}
     for sample in records.samples:
         row, block = rows[sample["row"]], sample["block"]
@@ -124,10 +128,17 @@ def _verified(row: RowSamples, _: RowSamples | None) -> str:
 # What a table with peers says of each backend besides.
 PEER_COLUMNS: list[tuple[Column, Cell]] = [
     (Column("model", optional=4), lambda row, _: model_of(row.row)),
-    (Column("language", optional=5), lambda row, _: row.row.language or OWN_LANGUAGE),
+    (Column("language", optional=5), lambda row, _: language_of(row.row)),
     (Column("version", optional=6), lambda row, _: row.row.version or OWN_VERSION),
     (Column("start-up", optional=7), lambda row, _: seconds(row.middle("startup_s"))),
 ]
+
+
+# Beside the memory of a task: an interpreter and a collector's heap are there before any task.
+PEAK: tuple[Column, Cell] = (
+    Column("peak memory", optional=3),
+    lambda row, _: byte_count(row.middle("peak_memory_bytes")),
+)
 
 
 def _has_peers(rows: Sequence[RowSamples]) -> bool:
@@ -150,6 +161,7 @@ def _columns(rows: Sequence[RowSamples]) -> list[tuple[Column, Cell]]:
             Column("memory/task", optional=1),
             lambda row, _: byte_count(row.middle("bytes_per_task")),
         ),
+        *([PEAK] if _has_peers(rows) else []),
     ]
     if "syscalls_per_task" in counters:
         columns.append((Column(f"syscalls/{unit}", optional=2), _syscalls))
@@ -180,7 +192,7 @@ def build_table(workload: str, rows: Sequence[RowSamples]) -> Table:
     for case in dict.fromkeys(row.row.case for row in rows):
         of_case = [row for row in rows if row.row.case == case and not is_absent(row.row)]
         if _has_peers(rows):
-            of_case.sort(key=lambda row: place(row.row))
+            of_case.sort(key=lambda row: place_of(model_of(row.row)))
         floor = _floor(of_case)
         floors.setdefault(floor.row.backend if floor else "", []).append(case)
         table.cases[case] = _lines(of_case, floor, columns)

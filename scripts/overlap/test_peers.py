@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from overlap import run
+from overlap import compare, run
 from overlap.fake_suite import FakeSuite
-from overlap.machine import ROOT
+from overlap.measured import measured
 from overlap.peers import ALL, chosen_peers, describe, digests, find_peers, joined, prepare
 from overlap.run import open_peers
 from overlap.sampling import Listing, Row, UsageError
@@ -53,15 +53,12 @@ def told(folder, build):
     return describe(peer, build)
 
 
-def test_the_peers_of_this_checkout_are_sound_and_setup_knows_their_packages():
+def test_the_peers_of_this_checkout_are_sound():
     peers = find_peers()
     assert {"asyncio", "uvloop", "python_sequential", "python_threads", "python_processes"} <= {
         peer.name for peer in peers
     }
-    setup = (ROOT / "scripts" / "setup").read_text()
-    known = set(" ".join(re.findall(r"packages=\((.*?)\)", setup, re.DOTALL)).split())
     for peer in peers:
-        assert {need["package"] for need in peer.needs} <= known, peer.name
         assert all((peer.folder / shared).is_dir() for shared in peer.shares), peer.name
 
 
@@ -89,6 +86,7 @@ def test_two_peers_of_one_name_are_refused(tmp_path):
     [
         ({"name": None}, "name: found nothing, expected letters"),
         ({"name": "a/b"}, 'name: found "a/b", expected letters'),
+        ({"name": "floor"}, 'name: found "floor", expected letters'),
         ({"model": "fibres"}, 'model: found "fibres", expected one of sequential, event loop'),
         ({"run": []}, "run: found [], expected a command"),
         ({"run": "peer"}, 'run: found "peer", expected a command, a list of words'),
@@ -192,7 +190,7 @@ def test_one_version_is_not_said_twice():
     assert joined("uvloop 0.17.0", "Python 3.11.2") == "uvloop 0.17.0, Python 3.11.2"
 
 
-def test_peers_are_chosen_by_name(tmp_path):
+def test_peers_are_chosen_by_name(tmp_path, monkeypatch):
     for name in ("a", "b", "c"):
         write_peer(tmp_path / "peers" / name)
     peers = find_peers(tmp_path / "peers")
@@ -203,6 +201,9 @@ def test_peers_are_chosen_by_name(tmp_path):
     prepare(peers[:2], tmp_path / "build")
     assert list(digests(tmp_path / "build", ALL)) == ["a", "b"]
     assert open_peers(tmp_path / "build", "b", False) == {"b": peers[1].digest()}
+    monkeypatch.setattr(run, "find_peers", lambda: peers[1:])
+    assert list(open_peers(tmp_path / "build", ALL, True)) == ["b", "c"], "a is there no more"
+    (tmp_path / "build" / "c.json").unlink()
     with pytest.raises(UsageError, match="--peers c: .*build has none; ./scripts/run --peers"):
         open_peers(tmp_path / "build", "c", False)
 
@@ -225,7 +226,7 @@ def with_peers():
         peer_row("gather/a/away", "threads", "", skip="skipped: needs moon-dev"),
     ]
     samples = [sample(each["row"], 0, wall_s=0.1) for each in rows[:-1]]
-    samples[6]["counters"]["startup_s"] = 0.05
+    samples[6]["counters"] |= {"startup_s": 0.05, "peak_memory_bytes": 2e8}
     return records_of(rows, samples)
 
 
@@ -238,9 +239,35 @@ def test_a_table_with_peers_is_grouped_by_model(with_peers):
     ]
     headers = [column.header for column in table.columns]
     assert headers[:4] == ["model", "language", "version", "start-up"]
+    assert lines["moonloop"][headers.index("peak memory")] == "200 MB"
     assert lines["moonloop"][:4] == ["event loop", "Moon", "moonloop 2, Moon 1", "50.0 ms"]
     assert lines["fiber:uring"][:4] == ["fibers", "C++", "this suite", "–"]
     assert lines["of_my_own"][0] == "other"
+
+
+def test_a_page_has_one_case_of_all_runtimes_with_what_a_task_takes(with_peers):
+    lines = measured(with_peers, "gather/a").splitlines()
+    assert lines[0].startswith("| backend | model | language | version | start-up | wall | ")
+    assert "peak memory" in lines[0]
+    (of_moonloop,) = [line for line in lines if line.startswith("| moonloop |")]
+    assert "| event loop | Moon | moonloop 2, Moon 1 | 50.0 ms | 100 ms |" in of_moonloop
+
+
+@pytest.mark.parametrize("style", ["terminal", "markdown"])
+def test_a_comparison_with_peers_is_grouped_by_model(with_peers, tmp_path, capsys, style):
+    path = tmp_path / "run.jsonl"
+    records = [{"kind": "head", "format": 1, "seed": 1, **with_peers.head}]
+    for record in with_peers.samples:
+        workload, case, backend = record["row"].split("/")
+        names = {"workload": workload, "case": case, "backend": backend}
+        records.append({**record, **names, "duration_s": 0.1})
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert compare.main([str(path), "--baseline", "floor", "--format", style]) == 0
+    said = capsys.readouterr().out
+    names = ("floor", "sequential", "coroutine:uring", "moonloop", "fiber:uring", "of_my_own")
+    found = re.findall(rf"^(?:\| )?({'|'.join(names)}) ", said, re.MULTILINE)
+    assert tuple(found) == names
+    assert re.search(r"^(\| )?moonloop +(\| )?event loop ", said, re.MULTILINE)
 
 
 def test_a_peer_that_is_absent_is_named_once_with_what_it_needs(with_peers):
@@ -282,3 +309,8 @@ def test_only_rows_of_chosen_peers_are_measured(tmp_path):
     suite.listings["gather"] = Listing("gather", tmp_path, listed, {})
     options = run.parse([])
     assert [each.backend for each in suite.chosen_rows(options)] == ["floor", "near"]
+    chosen = [["--model", "fibers,threads"], ["--language", "Moon"], ["--language", "C++"]]
+    found = [suite.chosen_rows(run.parse(words)) for words in chosen]
+    assert [[each.backend for each in rows] for rows in found] == [["near"], ["near"], ["floor"]]
+    with pytest.raises(UsageError, match="--model moons matches no row"):
+        suite.chosen_rows(run.parse(["--model", "moons"]))
