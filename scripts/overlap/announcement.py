@@ -6,7 +6,7 @@ from typing import Any
 from overlap.costs import Costs
 from overlap.plan import Plan, most_repeats
 from overlap.sampling import Row
-from overlap.slow import Slow
+from overlap.slow import SlowRows, rules_of
 from overlap.units import duration
 
 # How much longer a sample takes that is also traced, and one that is weighed and counted, too.
@@ -37,8 +37,8 @@ def announcement(head: dict[str, Any], costs: Costs) -> Iterator[str]:
     """The lines of the plan of a run with that head record, in which the rows' `expected_s` are
     what a plain sample costs."""
     rows = [Row.from_record(record) for record in head["rows"]]
-    if slow := Slow.of(head):
-        rows = slow.applied(rows, {row.row: row.expected_s for row in rows if not row.skip})
+    foreseen_s = {row.row: row.expected_s for row in rows if not row.skip}
+    rows = list(map(SlowRows(rules_of(head), rows, foreseen_s).applied, rows))
     blocks, also = head["blocks"], head["also"]
     measured = [row for row in rows if not row.skip]
     whole_s = _seconds(measured, blocks, also)

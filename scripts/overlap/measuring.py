@@ -12,10 +12,11 @@ from overlap.machine import shown
 from overlap.plan import Plan, Step
 from overlap.records import Records, RecordWriter
 from overlap.sampling import Row, Sample, UsageError, take_sample
-from overlap.slow import Slow
+from overlap.slow import rules_of
 from overlap.suite import Suite, portable
 
 SAMPLE_PROCESSES = 4  # A binary grants the row's limit to each: one measures, three are weighed.
+LONGEST_COUNTED_S = 2.0  # Of a sample: system calls are counted by running the row twice more.
 # What samples of the first blocks take beside time, and the option that spares the others it.
 SPARED = {"trace": "--trace=off", "memory": "--memory=off"}
 # Records of before this field: the first block paid for all.
@@ -26,7 +27,7 @@ def plan_of(records: Records, blocks: int) -> Plan:
     """What is left to do of a run."""
     head = records.head
     rows = [Row.from_record(row) for row in head["rows"]]
-    plan = Plan(rows, blocks, head["seed"], head.get("repeated_share", 0.0), Slow.of(head))
+    plan = Plan(rows, blocks, head["seed"], head.get("repeated_share", 0.0), rules_of(head))
     for record in records.samples:
         plan.add(record)
     return plan
@@ -47,7 +48,6 @@ class Measurement:
         self._row_timeout_s = row_timeout_s
         self._arguments = [*arguments, f"--row_timeout={row_timeout_s:g}"]
         self._also: dict[str, int] = records.head.get("also", ALSO_BY_DEFAULT)
-        self._slow = Slow.of(records.head)
         self._specification: str = records.head.get("specification", {}).get("text", "")
 
     def carry_out(self, plan: Plan) -> None:
@@ -85,12 +85,12 @@ class Measurement:
 
     def _count_syscalls(self, row: Row, sample: Sample) -> bool:
         """Adds them to a sample that went well, from processes of their own: counting would slow
-        the timed one. A placebo's are its backend's, and rows that take long, or are measured in
-        fewer blocks for another reason, are not run twice more."""
+        the timed one. A placebo's are its backend's, and rows that take long or are measured in
+        fewer blocks are not run twice more."""
         case = Case.of(self._specification, row.workload, row.case)
         if sample.error or row.placebo_of or row.blocks is not None or case is None:
             return False
-        if self._slow and self._slow.holds(sample.counters.get("sample_s"), None):
+        if sample.counters.get("sample_s", 0.0) > LONGEST_COUNTED_S:
             return False
         ledger = Ledger(self._suite.binary(row.workload), self._arguments, self._row_timeout_s)
         found = ledger.syscalls_per_task(row.row, case, sample.counters)

@@ -2,7 +2,7 @@
 once more what the machine disturbed."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from statistics import median
@@ -10,7 +10,7 @@ from typing import Any
 
 from overlap.blocks import block_order
 from overlap.sampling import Row, is_final
-from overlap.slow import Slow, references_of, sample_of_first_block
+from overlap.slow import Slow, SlowRows
 
 TRIES = 2  # An error that may have been an accident is given this many tries in its block.
 REPEATED_SHARE = 0.2  # Of the blocks at most: a machine that is never quiet must not run for ever.
@@ -58,7 +58,7 @@ class Plan:
         blocks: int,
         seed: int,
         repeated_share: float = REPEATED_SHARE,
-        slow: Slow | None = None,
+        slow: Sequence[Slow] = (),
     ) -> None:
         self.rows = {row.row: row for row in rows if not row.skip}
         self.blocks = blocks
@@ -67,9 +67,7 @@ class Plan:
         self._cases: dict[str, list[str]] = {}
         for row in self.rows.values():
             self._cases.setdefault(row.case_name, []).append(row.row)
-        self._slow = slow
-        self._references = references_of(rows)
-        self._first_samples_s: dict[str, float] = {}
+        self._slow = SlowRows(slow, rows)
         self._given_up: set[str] = set()
         self._measured: set[tuple[str, int]] = set()
         self._failures: dict[tuple[str, int], int] = {}
@@ -81,9 +79,7 @@ class Plan:
         """Takes note of a sample's record."""
         row, block, error = sample["row"], sample["block"], sample.get("error", "")
         self._durations.setdefault(row, []).append(sample["duration_s"])
-        first_s = sample_of_first_block(sample)
-        if first_s is not None:
-            self._first_samples_s[row] = first_s
+        self._slow.add(sample)
         if row in self.rows:
             self._add_to_case(self.rows[row].case_name, sample)
         if not error:
@@ -131,15 +127,8 @@ class Plan:
 
     def _in_block(self, name: str, block: int) -> bool:
         """Whether the row is measured in that block, or in a repeat of it, at all."""
-        most = self._most_blocks(self.rows[name])
+        most = self._slow.applied(self.rows[name]).blocks
         return most is None or block < most
-
-    def _most_blocks(self, row: Row) -> int | None:
-        if row.blocks is not None or self._slow is None:
-            return row.blocks
-        took_s = self._first_samples_s.get
-        is_slow = self._slow.holds(took_s(row.row), took_s(self._references.get(row.case_name, "")))
-        return self._slow.blocks if is_slow else None
 
     def _steps_of(
         self, names: list[tuple[str, str]], block: int, repeats: int | None

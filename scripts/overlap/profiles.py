@@ -33,7 +33,7 @@ class Profile:
     weighed: int
     counted: int
     fewer: tuple[Fewer, ...] = ()
-    slow: Slow | None = None
+    slow: tuple[Slow, ...] = ()
 
     def apply(self, rows: Iterable[Row]) -> list[Row]:
         """The rows with what this profile leaves out or measures in fewer blocks."""
@@ -52,29 +52,29 @@ def _profile(name: str, table: Any) -> Profile:
     numbers = ("blocks", "traced", "weighed", "counted")
     optional = ("slow", "fewer")
     expected = (
-        f"[{name}]: expected whole numbers {', '.join(numbers)}, and, if any, a table `slow` and "
-        "tables `fewer`"
+        f"[{name}]: expected whole numbers {', '.join(numbers)}, and, if any, tables `slow` and "
+        "`fewer`"
     )
     if not isinstance(table, dict) or not set(numbers) <= set(table) <= {*numbers, *optional}:
+        raise ValueError(expected)
+    if not all(isinstance(table.get(tables, []), list) for tables in optional):
         raise ValueError(expected)
     if not all(type(table[number]) is int and table[number] >= 0 for number in numbers):
         raise ValueError(expected)
     if not 0 < table["blocks"] or not table["weighed"] <= table["traced"] <= table["blocks"]:
         raise ValueError(f"[{name}]: expected weighed <= traced <= blocks, and blocks from 1 on")
     rules = tuple(_fewer(name, rule) for rule in table.get("fewer", []))
-    return Profile(name, *(table[number] for number in numbers), rules, _slow(name, table))
+    slow = tuple(_slow(name, rule) for rule in table.get("slow", []))
+    return Profile(name, *(table[number] for number in numbers), rules, slow)
 
 
-def _slow(name: str, table: dict[str, Any]) -> Slow | None:
-    rule = table.get("slow")
-    if rule is None:
-        return None
+def _slow(name: str, rule: Any) -> Slow:
     if (
         not isinstance(rule, dict)
         or set(rule) != {"sample_s", "blocks"}
         or type(rule["sample_s"]) not in (int, float)
         or type(rule["blocks"]) is not int
-        or not (rule["sample_s"] > 0 and 0 < rule["blocks"])
+        or not (rule["sample_s"] > 0 and rule["blocks"] > 0)
     ):
         raise ValueError(f"[{name}]: slow: expected sample_s, in seconds, and blocks from 1 on")
     return Slow(float(rule["sample_s"]), rule["blocks"])

@@ -27,12 +27,12 @@ def _is_object_of(good: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and all(map(good, value.values()))
 
 
-def _is_slow_rule(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and _is_count(value.get("blocks"))
-        and _is_number(value.get("sample_s"))
-        and value["sample_s"] >= 0
+def _are_slow_rules(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(rule, dict)
+        and _is_number(rule.get("sample_s"))
+        and _is_count(rule.get("blocks"))
+        for rule in value
     )
 
 
@@ -100,7 +100,7 @@ HEAD: Mapping[str, tuple[Check, Any]] = {
 }
 HEAD_IF_ANY: Fields = {
     "also": ("an object of whole numbers", _is_object_of(_is_count)),
-    "slow": ("an object with sample_s and blocks", _is_slow_rule),
+    "slow": ("a list of objects with sample_s and blocks", _are_slow_rules),
     "context": ("an object of objects", _is_object_of(OBJECT[1])),
     "binaries": ("an object of text", _is_object_of(TEXT[1])),
     "specification": ("an object of text", _is_object_of(TEXT[1])),

@@ -95,7 +95,7 @@ def make_head(
         "blocks": profile.blocks,
         "repeated_share": 0.0 if options.no_repeats else REPEATED_SHARE,
         "also": {"trace": profile.traced, "memory": profile.weighed, "syscalls": profile.counted},
-        **({"slow": asdict(profile.slow)} if profile.slow else {}),
+        "slow": [asdict(rule) for rule in profile.slow],
         "seed": secrets.randbelow(2**32) if options.seed is None else options.seed,
         "order": "blocks; cases, and backends within a case, each in a Williams design",
         **{name: recorded(getattr(options, option)) for option, name in CHOICES.items()},

@@ -8,7 +8,7 @@ from typing import Any
 from overlap.models import OWN_VERSION, is_absent, language_of, model_of, place_of
 from overlap.records import Records
 from overlap.sampling import Row
-from overlap.slow import Slow, samples_of_first_block
+from overlap.slow import SlowRows, rules_of
 from overlap.units import NOT_MEASURED, byte_count, plain, seconds, several_seconds
 
 Counters = dict[str, float]
@@ -81,9 +81,10 @@ class RowSamples:
 def samples_of_rows(records: Records) -> dict[str, RowSamples]:
     """By the rows' names, in the order of the specification."""
     listed = [Row.from_record(record) for record in records.head["rows"]]
-    if slow := Slow.of(records.head):
-        listed = slow.applied(listed, samples_of_first_block(records.samples))
-    rows = {row.row: RowSamples(row) for row in listed}
+    slow = SlowRows(rules_of(records.head), listed)
+    for sample in records.samples:
+        slow.add(sample)
+    rows = {row.row: RowSamples(slow.applied(row)) for row in listed}
     blocks: dict[str, set[int]] = {}
     for sample in records.samples:
         row, block = rows[sample["row"]], sample["block"]

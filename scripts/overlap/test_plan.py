@@ -166,7 +166,7 @@ def test_a_row_of_fewer_blocks_is_in_the_first_ones_only():
     assert len(steps) == 10 * 5 + 2 + 3 + 2
 
 
-SLOW = Slow(sample_s=1.0, blocks=2)
+SLOW = [Slow(sample_s=1.0, blocks=2)]
 PLACEBO = replace(row("gather/a/placebo"), placebo_of="x")
 
 
@@ -213,10 +213,12 @@ def test_a_row_that_takes_about_as_long_as_the_reference_is_not_slow():
     assert blocks_of(steps, "a/floor") == [0, 1]
 
 
-def test_a_rule_of_the_profile_comes_before_what_a_row_takes():
-    rows = [*ROWS[:5], replace(ROWS[5], blocks=3)]
-    steps = carry_out_timed(Plan(rows, 6, seed=7, slow=SLOW), {"gather/b/y": 9.0})
-    assert blocks_of(steps, "b/y") == [0, 1, 2]
+@pytest.mark.parametrize(("blocks", "found"), [(None, [0, 1]), (1, [0]), (3, [0, 1])])
+def test_of_several_rules_the_one_with_the_fewest_blocks_counts(blocks, found):
+    rows = [*ROWS[:5], replace(ROWS[5], blocks=blocks)]
+    rules = [Slow(sample_s=1.0, blocks=4), *SLOW, Slow(sample_s=99.0, blocks=1)]
+    steps = carry_out_timed(Plan(rows, 6, seed=7, slow=rules), {"gather/b/y": 9.0})
+    assert blocks_of(steps, "b/y") == found
 
 
 @pytest.mark.parametrize("stop", range(1, 6 * 6 - 4))

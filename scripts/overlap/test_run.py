@@ -132,7 +132,7 @@ def test_a_slow_row_is_in_fewer_blocks_and_tables_say_why(runner):
     run = runner(["gather/count/x", "gather/count/slow", "gather/count/sequential"])
     result = run(*QUICKLY, "--blocks", "4")
     assert result.returncode == 0, result.stderr
-    rule = read_profiles()["quick"].slow
+    (rule,) = read_profiles()["quick"].slow
     assert len(run.suite.options_of("gather/count/slow")) == rule.blocks < 4
     assert len(run.suite.options_of("gather/count/x")) == 4
     note = f"gather/count/slow: in {rule.blocks} blocks only: a sample takes 7.00 s"
