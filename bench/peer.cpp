@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
@@ -24,7 +25,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
-#include <time.h>
 #include <tuple>
 #include <unistd.h>
 
@@ -138,6 +138,7 @@ peer_process::peer_process(const std::vector<std::string>& command)
     pipe_ends requests;
     pipe_ends answers;
     std::vector<char*> words;
+    words.reserve(command.size() + 1);
     for (const auto& word : command) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
     ::signal(SIGPIPE, SIG_IGN);  // A peer that has ended is told in words.
