@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from overlap.processes import run_contained
-from overlap.sampling import exact_filter, went_well
+from overlap.sampling import error_in, exact_filter
 
 # The harness reads its rusage around every run and to learn what that costs. These calls are left
 # out; their numbers are those of the kernel's tables.
@@ -99,7 +99,9 @@ class Ledger:
             file.flush()
             which = [f"--workloads={file.name}", f"--benchmark_filter={exact_filter(row)}"]
             command = [*self._command, *which]
-            return count_syscalls(command, self._deadline_s, lambda output: went_well(output, row))
+            return count_syscalls(
+                command, self._deadline_s, lambda output: not error_in(output, row)
+            )
 
 
 def count_syscalls(

@@ -11,7 +11,7 @@ from overlap.ledger import Case, Ledger
 from overlap.machine import shown
 from overlap.plan import Plan, Step
 from overlap.records import Records, RecordWriter
-from overlap.sampling import Row, Sample, UsageError, take_sample
+from overlap.sampling import Row, Sample, UsageError, names_of, take_sample
 from overlap.slow import rules_of
 from overlap.suite import Suite, portable
 
@@ -76,7 +76,7 @@ class Measurement:
         self._keep_context(row.workload, sample.context)
         if self._pays_for("syscalls", step) and self._count_syscalls(row, sample):
             also.append("syscalls")
-        record = {"kind": "sample", **_names(row), **_place(step)}
+        record = {"kind": "sample", **names_of(row), **_place(step)}
         record |= {"also": also} if also else {}
         record |= sample.to_record()
         self._writer.append(record)
@@ -109,13 +109,6 @@ class Measurement:
             self._writer.append(
                 {"kind": "context", "workload": workload, "context": contexts[workload]}
             )
-
-
-def _names(row: Row) -> dict[str, object]:
-    names: dict[str, object] = {
-        name: getattr(row, name) for name in ("row", "workload", "case", "backend")
-    }
-    return names | ({"placebo_of": row.placebo_of} if row.placebo_of else {})
 
 
 def _place(step: Step) -> dict[str, object]:

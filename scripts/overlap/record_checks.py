@@ -81,6 +81,7 @@ SAMPLE_IF_ANY: Fields = {
     "counters": OBJECT,
     "contamination": OBJECT,
 }
+COUNT_IF_ANY: Fields = {"error": NAME, "counters": OBJECT}
 CONTAMINATION: Fields = {
     "steal_share": SHARE,
     "foreign_cpu_share": SHARE,
@@ -168,12 +169,29 @@ def fault_of_sample(record: Mapping[str, Any]) -> str:
     fault = _fault(record, SAMPLE, SAMPLE_IF_ANY) or _fault_of_names(record)
     if fault:
         return fault
-    if ("counters" in record) == ("error" in record):
-        found = "both" if "error" in record else "neither"
-        return f"counters, error: found {found}, expected one of them"
-    return _fault_of_counters(record.get("counters")) or _fault(
-        record.get("contamination", {}), {}, CONTAMINATION, "contamination."
+    return (
+        _fault_of_outcome(record)
+        or _fault_of_counters(record.get("counters"))
+        or _fault(record.get("contamination", {}), {}, CONTAMINATION, "contamination.")
     )
+
+
+def fault_of_count(record: Mapping[str, Any]) -> str:
+    """Of what was counted of a row apart from its samples."""
+    fault = _fault(record, NAMES_OF_ROW, COUNT_IF_ANY) or _fault_of_names(record)
+    counters = record.get("counters", {})
+    return (
+        fault
+        or _fault_of_outcome(record)
+        or _fault(counters, {}, dict.fromkeys(counters, FIGURE), "counters.")
+    )
+
+
+def _fault_of_outcome(record: Mapping[str, Any]) -> str:
+    if ("counters" in record) != ("error" in record):
+        return ""
+    found = "both" if "error" in record else "neither"
+    return f"counters, error: found {found}, expected one of them"
 
 
 def _fault_of_counters(counters: Mapping[str, Any] | None) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from overlap.record_checks import (
     brief,
     fault_of_context,
+    fault_of_count,
     fault_of_sample,
     mend_head,
     one_line,
@@ -40,6 +41,7 @@ class Records:
     path: Path
     head: Record
     samples: list[Record] = field(default_factory=list)
+    counts: list[Record] = field(default_factory=list)  # The last of a row is the one that counts.
     whole_bytes: int = 0  # Up to here the file is whole lines.
     cut_short: str = ""  # What was left out at the end, in words.
     problems: list[str] = field(default_factory=list)
@@ -50,7 +52,8 @@ class Records:
         matches = re.compile(pattern).search
         rows = [row for row in self.head.get("rows", []) if matches(row["row"])]
         samples = [sample for sample in self.samples if matches(sample["row"])]
-        return replace(self, head={**self.head, "rows": rows}, samples=samples)
+        counts = [count for count in self.counts if matches(count["row"])]
+        return replace(self, head={**self.head, "rows": rows}, samples=samples, counts=counts)
 
     @property
     def context(self) -> Mapping[str, Any]:
@@ -77,7 +80,7 @@ def _parse(line: bytes) -> Record:
         raise ValueError(f"no JSON that can be read ({error})") from error
     if not isinstance(record, dict):
         raise ValueError(f"{brief(record)}, which is no object")
-    if record.get("kind") not in ("head", "context", "sample"):
+    if record.get("kind") not in ("head", "context", "sample", "count"):
         raise ValueError(f"a record of kind {brief(record.get('kind'))}")
     return record
 
@@ -137,6 +140,8 @@ class _Reader:
             self._problem(number, "found before the head record: left out", "move it below")
         elif record["kind"] == "context":
             self._take_context(number, record)
+        elif record["kind"] == "count":
+            self._take_count(number, record)
         else:
             self._take_sample(number, record, line.strip())
 
@@ -181,10 +186,20 @@ class _Reader:
         contexts = self._records.head.setdefault("context", {})
         contexts.setdefault(record["workload"], record["context"])
 
+    def _take_count(self, number: int, count: Record) -> None:
+        fault = fault_of_count(count) or self._fault_of_row(count)
+        if fault:
+            self._problem(number, f"count record: {fault}: left out", RESTORE)
+            return
+        self._records.counts.append(count)
+
+    def _fault_of_row(self, record: Record) -> str:
+        if record["row"] in self._rows:
+            return ""
+        return f"row: found {brief(record['row'])}, expected one that the head record lists"
+
     def _take_sample(self, number: int, sample: Record, line: bytes) -> None:
-        fault = fault_of_sample(sample)
-        if not fault and sample["row"] not in self._rows:
-            fault = f"row: found {brief(sample['row'])}, expected one that the head record lists"
+        fault = fault_of_sample(sample) or self._fault_of_row(sample)
         if fault:
             self._problem(number, f"sample record: {fault}: left out", RESTORE)
             return

@@ -12,6 +12,7 @@ from pathlib import Path
 from overlap.announcement import announcement, remainder
 from overlap.building import BuildError, build
 from overlap.costs import Costs, record_files
+from overlap.instructions import count_rows, why_no_instructions
 from overlap.ledger import why_no_syscalls
 from overlap.machine import ROOT, shown
 from overlap.measuring import Measurement, alone, hold_to_cores, plan_of
@@ -27,6 +28,7 @@ from overlap.suite import (
     check_same_suite,
     make_head,
 )
+from overlap.tables import samples_of_rows
 
 RESULTS = ROOT / "results" / "local"
 PEERS = "peers"  # In a build directory.
@@ -72,6 +74,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--list", action="store_true", help="print the rows, and why some cannot run; measure none")
     add("--resume", action="store_true", help="go on with the newest record file, or --output")
+    add(
+        "--instructions",
+        action="store_true",
+        help="when all blocks are done, also count instructions a task with valgrind's cachegrind "
+        "(minutes; with --resume, of a finished run)",
+    )
     add("--output", type=Path, metavar="FILE", help="record file instead of one in results/local/")
     add("--from", type=Path, dest="source", metavar="FILE", help="print an existing record file")
     add("--format", choices=("table", "markdown"), default="table", help="how tables are printed")
@@ -218,6 +226,8 @@ def print_list(rows: Sequence[Row]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.instructions and why_no_instructions():
+        raise UsageError(f"--instructions: {why_no_instructions()}")
     resumed = records_to_resume(options) if options.resume else None
     if resumed:
         adopt_options(options, resumed)
@@ -261,6 +271,8 @@ def measure(
         plan = plan_of(records, options.blocks or records.head["blocks"])
         arguments = binary_arguments(options, suite.directory)
         Measurement(suite, records, writer, arguments, options.row_timeout).carry_out(plan)
+        if options.instructions:
+            count_rows(samples_of_rows(records), records, writer, suite, arguments)
     except KeyboardInterrupt:
         interrupted = True
     finally:
@@ -270,8 +282,6 @@ def measure(
 
 def conclude(records: Records, options: argparse.Namespace, interrupted: bool) -> int:
     """Prints what there is and returns the exit code."""
-    from overlap.tables import samples_of_rows
-
     print_records(records, options.format)
     print(f"records: {shown(records.path)}", file=sys.stderr)
     if interrupted:

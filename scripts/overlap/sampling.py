@@ -68,6 +68,14 @@ class Row:
         return f"{self.case_name}/{self.placebo_of or self.backend}"
 
 
+def names_of(row: Row) -> dict[str, object]:
+    """What a record says of the row that it is about."""
+    names: dict[str, object] = {
+        name: getattr(row, name) for name in ("row", "workload", "case", "backend")
+    }
+    return names | ({"placebo_of": row.placebo_of} if row.placebo_of else {})
+
+
 @dataclass(frozen=True)
 class Listing:
     """What one binary can measure."""
@@ -177,11 +185,11 @@ def _ending(outcome: Outcome, deadline_s: float) -> str:
     return f"failed: exit code {outcome.status}{said}"
 
 
-def went_well(output: str, row: str) -> bool:
-    """Whether what a binary printed is a result of the row, with its receipt."""
+def error_in(output: str, row: str) -> str:
+    """Why what a binary printed is no result of the row with its receipt; empty if it is one."""
     sample = Sample("", 0.0)
     _read_answer(sample, row, output)
-    return not sample.error
+    return sample.error
 
 
 def _read_answer(sample: Sample, row: str, output: str) -> None:

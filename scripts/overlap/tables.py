@@ -47,6 +47,7 @@ class RowSamples:
     by_block: dict[int, Counters] = field(default_factory=dict)
     error: str = ""  # Of the last sample that failed, if no later one in its block went well.
     attempted: int = 0  # Blocks with a sample, good or not.
+    counted: Counters = field(default_factory=dict)  # Apart from the samples, once.
 
     def middle(self, counter: str) -> float | None:
         """The median over the blocks that carry the counter."""
@@ -95,6 +96,8 @@ def samples_of_rows(records: Records) -> dict[str, RowSamples]:
         else:
             row.by_block[block] = sample["counters"]
             row.error = row.error if row.error.startswith("wrong") else ""
+    for count in records.counts:
+        rows[count["row"]].counted = count.get("counters", {})
     return rows
 
 
@@ -120,6 +123,10 @@ def _ratio(counter: str) -> Cell:
 
 def _syscalls(row: RowSamples, _: RowSamples | None) -> str:
     return plain(row.middle("syscalls_per_task"))
+
+
+def _instructions(row: RowSamples, _: RowSamples | None) -> str:
+    return plain(row.counted.get("instructions_per_task"))
 
 
 def _verified(row: RowSamples, _: RowSamples | None) -> str:
@@ -166,6 +173,8 @@ def _columns(rows: Sequence[RowSamples]) -> list[tuple[Column, Cell]]:
     ]
     if "syscalls_per_task" in counters:
         columns.append((Column(f"syscalls/{unit}", optional=2), _syscalls))
+    if any("instructions_per_task" in row.counted for row in rows):
+        columns.append((Column(f"instructions/{unit}", optional=2), _instructions))
     for prefix in ("lateness", "latency"):
         if f"{prefix}_p50_s" in counters or f"{prefix}_max_s" in counters:
             columns.append((Column(f"{prefix} p50 / p99 / max", optional=2), _percentiles(prefix)))

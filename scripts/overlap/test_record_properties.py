@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from overlap.machine import ROOT
 from overlap.measuring import plan_of
-from overlap.record_checks import fault_of_sample
+from overlap.record_checks import fault_of_count, fault_of_sample
 from overlap.record_schema import faults_of_file, validator
 from overlap.records import RecordError, read_records
 from overlap.rendering import markdown
@@ -33,7 +33,14 @@ SAMPLES = [
     sample(3, repeats_block=1, placebo_of="y"),
 ]
 CONTEXT = {"kind": "context", "workload": "gather", "context": {"flags": "-O3"}}
-RECORDS = [HEAD_RECORD, CONTEXT, *SAMPLES]
+COUNT = {
+    "kind": "count",
+    **{name: SAMPLES[0][name] for name in ("row", "workload", "case", "backend")},
+    "counters": {"instructions_per_task": 240.5},
+}
+RECORDS = [HEAD_RECORD, CONTEXT, *SAMPLES, COUNT]
+NO_SAMPLES = (0, 1, len(RECORDS) - 1)
+FAULT_OF = {"sample": fault_of_sample, "count": fault_of_count}
 
 # Integral numbers are whole numbers only: JSON Schema takes 1.0 for a whole number, too.
 fractions = st.floats(allow_nan=False).filter(lambda value: not value.is_integer())
@@ -132,8 +139,8 @@ def test_lines_may_be_doubled_and_none_counts_twice(path, data):
     doubled = data.draw(st.lists(st.sampled_from(range(len(lines))), max_size=5))
     records = read(path, b"".join(lines + [lines[at] for at in doubled]))
     assert records.samples == SAMPLES
-    repeated_contexts = doubled.count(1)  # Saying it again changes nothing.
-    assert len(records.problems) == len(doubled) - repeated_contexts
+    harmless = doubled.count(1) + doubled.count(len(RECORDS) - 1)  # Said again, nothing changes.
+    assert len(records.problems) == len(doubled) - harmless
 
 
 @thoroughly
@@ -148,12 +155,14 @@ def test_an_edited_record_spoils_no_other_and_gives_no_traceback(path, data):
     except RecordError as error:
         assert at == 0 and "\n" not in str(error)
         return
-    untouched = [record for place, record in enumerate(RECORDS) if place not in (0, 1, at)]
+    untouched = [record for place, record in enumerate(RECORDS) if place not in (*NO_SAMPLES, at)]
     lost = [record for record in untouched if record not in records.samples]
-    if at > 1 and not any(place_of(changed) == place_of(record) for record in untouched):
+    if at not in NO_SAMPLES and not any(
+        place_of(changed) == place_of(record) for record in untouched
+    ):
         assert lost == []
     # One that was moved to another's place: nobody can tell which of the two is right.
-    assert at <= 1 or len(lost) <= len(records.problems)
+    assert at in NO_SAMPLES or len(lost) <= len(records.problems)
     assert all(problem.startswith(f"{path}:") for problem in records.problems)
     assert not any("\n" in problem for problem in records.problems)
     assert markdown(records)
@@ -162,14 +171,25 @@ def test_an_edited_record_spoils_no_other_and_gives_no_traceback(path, data):
 
 @thoroughly
 @given(st.data())
-def test_the_schema_and_the_reader_agree_on_samples(data):
-    changed = data.draw(edited(data.draw(st.sampled_from(SAMPLES))))
-    if changed.get("kind") != "sample":
+def test_the_schema_and_the_reader_agree_on_samples_and_counts(data):
+    record = data.draw(st.sampled_from([*SAMPLES, COUNT]))
+    changed = data.draw(edited(record))
+    if changed.get("kind") != record["kind"]:
         return
-    fault = fault_of_sample(changed)
+    fault = FAULT_OF[record["kind"]](changed)
     errors = list(CHECK.iter_errors(changed))
     # That a row's name is made of its parts is beyond what the schema can say.
     assert bool(errors) == bool(fault) or (fault.startswith("row: ") and "/" in fault), fault
+
+
+def test_counts_are_kept_apart_from_samples(path):
+    records = read(path, b"".join(lines_of(RECORDS)))
+    assert records.counts == [COUNT]
+    assert records.only("nothing").counts == []
+    stray = read(path, b"".join(lines_of([*RECORDS, COUNT | {"case": "a", "row": "gather/a/x"}])))
+    assert (
+        stray.counts == [COUNT] and "expected one that the head record lists" in stray.problems[0]
+    )
 
 
 def test_there_is_a_kept_run():
