@@ -310,16 +310,33 @@ def test_a_kernel_without_io_uring_is_said_in_words(small):
     assert echo["echo/few/floor:epoll"]["verified"] == 1
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter names x86-64 calls")
+@pytest.mark.parametrize("workload", ["sleeps", "gather", "echo"])
+def test_epoll_waits_in_whole_milliseconds_where_it_cannot_do_better(small, workload):
+    found = rows(workload, small, "--backend=coroutine:epoll", preexec_fn=refuse_epoll_pwait2)
+    assert found
+    for row in found.values():
+        assert row["verified"] == 1, row
+        assert workload != "sleeps" or row["wall_s"] < 0.01 or row["cpu_s"] < row["wall_s"] / 2
+
+
 def refuse_io_uring():
-    """Installs a seccomp filter (seccomp(2)) that answers io_uring_setup with ENOSYS."""
+    refuse(425)
+
+
+def refuse_epoll_pwait2():
+    refuse(441)
+
+
+def refuse(number):
+    """Installs a seccomp filter (seccomp(2)) that answers this system call with ENOSYS."""
     load_number, jump_if_equal, answer = 0x20, 0x15, 0x06
     allow, refuse = 0x7FFF0000, 0x00050000 | 38
-    io_uring_setup = 425
     program = b"".join(
         struct.pack("HBBI", *instruction)
         for instruction in [
             (load_number, 0, 0, 0),
-            (jump_if_equal, 0, 1, io_uring_setup),
+            (jump_if_equal, 0, 1, number),
             (answer, 0, 0, refuse),
             (answer, 0, 0, allow),
         ]

@@ -4,7 +4,12 @@
 #include <overlap/loops/descriptor_table.hpp>
 #include <overlap/loops/loop_base.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <sys/epoll.h>
@@ -53,10 +58,7 @@ private:
     }
 
     void wait(std::optional<nanoseconds> timeout) {
-        const timespec limit = to_timespec(timeout.value_or(nanoseconds(0)));
-        const int count =
-            ::epoll_pwait2(epoll_.get(), events_.data(), static_cast<int>(events_.size()),
-                           timeout ? &limit : nullptr, nullptr);
+        const int count = wait_for_events(timeout);
         for (int i = 0; i < count; ++i) {
             const epoll_event& seen = events_[static_cast<std::size_t>(i)];
             if (seen.data.fd == remote_.wake_descriptor()) continue;
@@ -71,7 +73,28 @@ private:
         }
     }
 
+    /// epoll_pwait2(2), or epoll_wait(2) where there is none: before Linux 5.11, behind a seccomp
+    /// filter that does not know it, under valgrind 3.19. The latter counts whole milliseconds,
+    /// which are rounded up, so that timers are late rather than many turns early.
+    int wait_for_events(std::optional<nanoseconds> timeout) noexcept {
+        const auto room = static_cast<int>(events_.size());
+        if (exact_) {
+            const timespec limit = to_timespec(timeout.value_or(nanoseconds(0)));
+            const int count = ::epoll_pwait2(epoll_.get(), events_.data(), room,
+                                             timeout ? &limit : nullptr, nullptr);
+            if (count >= 0 || errno != ENOSYS) return count;
+            exact_ = false;
+        }
+        constexpr std::int64_t longest = std::numeric_limits<int>::max();
+        const auto whole = [](nanoseconds exact) {
+            return std::chrono::ceil<std::chrono::milliseconds>(exact).count();
+        };
+        const auto limit = timeout ? static_cast<int>(std::min(longest, whole(*timeout))) : -1;
+        return ::epoll_wait(epoll_.get(), events_.data(), room, limit);
+    }
+
     unique_descriptor epoll_;
+    bool exact_ = true;  // epoll_pwait2 is there, as far as we know.
     descriptor_table descriptors_;
     std::array<epoll_event, 1024> events_{};
 };
