@@ -1,0 +1,27 @@
+#include "loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* libuv counts whole milliseconds, from its own clock, which it reads once a turn. Rounded up, and
+   counted from that clock, a timer is as much as a millisecond late but not early. */
+void start_timer(uv_timer_t* timer, uv_timer_cb callback, uint64_t deadline_ns) {
+    const uint64_t deadline_ms = (deadline_ns + 999999) / 1000000;
+    const uint64_t now_ms = uv_now(timer->loop);
+    const uint64_t timeout = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+    check(uv_timer_start(timer, callback, timeout, 0), "uv_timer_start");
+}
+
+void run_loop(void) { uv_run(uv_default_loop(), UV_RUN_DEFAULT); }
+
+void* allocate(size_t count, size_t size) {
+    void* memory = calloc(count, size);
+    if (memory == NULL) check(UV_ENOMEM, "calloc");
+    return memory;
+}
+
+void check(int status, const char* what) {
+    if (status >= 0) return;
+    fprintf(stderr, "%s: %s\n", what, uv_strerror(status));
+    exit(EXIT_FAILURE);
+}
