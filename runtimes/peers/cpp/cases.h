@@ -65,7 +65,7 @@ static inline uint64_t splitmix64(uint64_t seed) {
 
 /* For how long task `index` sleeps. */
 static inline int64_t delay_ns(const struct sleeps_case* spec, size_t index) {
-    if (spec->listed_ns != NULL) return spec->listed_ns[index];
+    if (spec->listed_ns) return spec->listed_ns[index];
     const uint64_t choices = (uint64_t)(spec->longest_ns - spec->shortest_ns) + 1;
     if (choices == 1) return spec->shortest_ns;
     return spec->shortest_ns + (int64_t)(splitmix64(spec->seed + index) % choices);
