@@ -1,0 +1,129 @@
+//! The workloads of bench/README.md on tokio, and the peers' end of the protocol of
+//! runtimes/peers/README.md. A peer is a `main` that says which runtime they run on.
+
+mod log;
+mod request;
+mod tasks;
+mod work;
+
+use std::fs::File;
+use std::future::Future;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{json, Value};
+use tokio::runtime::{Builder, Runtime};
+
+use log::Log;
+use request::{Request, Workload};
+
+const VERSION: &str = concat!("tokio ", env!("TOKIO_VERSION"));
+
+/// What the last run came to, until it is asked for.
+#[derive(Default)]
+struct Done {
+    results: Vec<u64>,
+    flights: Vec<[u64; 2]>,
+}
+
+/// Says hello, and answers requests until there are no more. The runtime is kept from run to run.
+///
+/// # Errors
+///
+/// If the runtime cannot be made or standard input cannot be read. Whatever goes wrong in a run is
+/// an answer.
+pub fn serve(builder: &mut Builder) -> io::Result<()> {
+    let runtime = builder.enable_all().build()?;
+    say(&json!({ "hello": { "version": VERSION, "task_limit": null } }));
+    let mut done = Done::default();
+    for line in io::stdin().lines() {
+        let answer = answer(&runtime, &line?, &mut done)
+            .unwrap_or_else(|error| json!({ "error": error.to_string() }));
+        say(&answer);
+    }
+    Ok(())
+}
+
+/// Standard output is flushed at the end of each line.
+fn say(answer: &Value) {
+    println!("{answer}");
+}
+
+fn answer(runtime: &Runtime, line: &str, done: &mut Done) -> io::Result<Value> {
+    match serde_json::from_str(line)? {
+        Request::Run {
+            workload,
+            repeat,
+            trace,
+        } => {
+            *done = Done::default();
+            let log = Log::new(trace);
+            let (wall, results) = runtime.block_on(run(workload, repeat, log.clone()))?;
+            *done = Done {
+                results,
+                flights: log.take(),
+            };
+            Ok(json!({ "wall_s": wall.as_secs_f64() }))
+        }
+        Request::Write { results, flights } => {
+            write(&results, &done.results)?;
+            if !flights.as_os_str().is_empty() {
+                write(&flights, done.flights.iter().flatten())?;
+            }
+            Ok(json!({ "written": true }))
+        }
+    }
+}
+
+async fn run(workload: Workload, repeat: usize, log: Log) -> io::Result<(Duration, Vec<u64>)> {
+    match workload {
+        Workload::Sleeps(case) => timed(repeated(repeat, case, log, tasks::sleeps)).await,
+        Workload::Gather(case) => timed(repeated(repeat, case, log, tasks::gather)).await,
+        Workload::Heartbeat(case) => timed(repeated(repeat, case, log, tasks::heartbeat)).await,
+        Workload::Mix(case) => timed(repeated(repeat, case, log, tasks::mix)).await,
+        Workload::Echo(case) => {
+            let listener = tasks::listen()?;
+            say(&json!({ "port": listener.local_addr()?.port() }));
+            timed(tasks::echo(listener, case, log)).await
+        }
+    }
+}
+
+/// One gather after another; returns the results of the last.
+async fn repeated<Case, Gather>(
+    repeat: usize,
+    case: Case,
+    log: Log,
+    gather: impl Fn(Arc<Case>, Log) -> Gather,
+) -> io::Result<Vec<u64>>
+where
+    Gather: Future<Output = Vec<u64>>,
+{
+    let case = Arc::new(case);
+    let mut results = Vec::new();
+    for _ in 0..repeat {
+        results = gather(case.clone(), log.clone()).await;
+    }
+    Ok(results)
+}
+
+/// The root is spawned, since what `block_on` is given does not run on a worker, and what it awaits
+/// "will not perform as fast as those spawned as workers" (documentation of `tokio::main`).
+async fn timed<Root>(root: Root) -> io::Result<(Duration, Vec<u64>)>
+where
+    Root: Future<Output = io::Result<Vec<u64>>> + Send + 'static,
+{
+    let start = Instant::now();
+    let results = tokio::spawn(root).await??;
+    Ok((start.elapsed(), results))
+}
+
+fn write<'a>(path: &Path, numbers: impl IntoIterator<Item = &'a u64>) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    for number in numbers {
+        file.write_all(&number.to_le_bytes())?;
+    }
+    file.flush()
+}

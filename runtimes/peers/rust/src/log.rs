@@ -1,0 +1,60 @@
+//! Starts tasks, and notes when they are in flight if that is asked for.
+
+use std::future::Future;
+use std::mem;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tokio::task::JoinHandle;
+
+#[derive(Clone)]
+pub struct Log(Option<Arc<Trace>>);
+
+struct Trace {
+    epoch: Instant,
+    /// A lock that blocks, as tokio's documentation advises where none is held across an await.
+    flights: Mutex<Vec<[u64; 2]>>,
+}
+
+impl Log {
+    pub fn new(trace: bool) -> Self {
+        Self(trace.then(|| {
+            Arc::new(Trace {
+                epoch: Instant::now(),
+                flights: Mutex::default(),
+            })
+        }))
+    }
+
+    /// Without a trace the task is spawned as it is, and reads no clock.
+    pub fn spawn<Task>(&self, task: Task) -> JoinHandle<Task::Output>
+    where
+        Task: Future + Send + 'static,
+        Task::Output: Send + 'static,
+    {
+        match &self.0 {
+            None => tokio::spawn(task),
+            Some(trace) => tokio::spawn(follow(trace.clone(), task)),
+        }
+    }
+
+    /// When each task started and when it ended, in ns since this log was made.
+    pub fn take(&self) -> Vec<[u64; 2]> {
+        let flights = self.0.as_ref().map(|trace| trace.flights.lock().unwrap());
+        flights.map_or_else(Vec::new, |mut flights| mem::take(&mut *flights))
+    }
+}
+
+async fn follow<Task: Future>(trace: Arc<Trace>, task: Task) -> Task::Output {
+    let start = trace.now_ns();
+    let output = task.await;
+    let flight = [start, trace.now_ns()];
+    trace.flights.lock().unwrap().push(flight);
+    output
+}
+
+impl Trace {
+    fn now_ns(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
+    }
+}

@@ -1,0 +1,152 @@
+//! The tasks of the workloads, each spawned on the runtime.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{yield_now, JoinHandle};
+use tokio::time::{sleep, sleep_until, Instant};
+
+use crate::log::Log;
+use crate::request::{Echo, Gather, Heartbeat, Mix, Sleeps};
+use crate::work::leaf_value;
+
+/// The results of tasks in the order in which they were started. A vector of handles, which are
+/// awaited one after another, rather than a `JoinSet`: that hands out results in the order in which
+/// tasks end, and makes an entry of its own for each.
+async fn joined<T>(tasks: Vec<JoinHandle<T>>) -> Vec<T> {
+    let mut results = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        results.push(task.await.expect("no task panics"));
+    }
+    results
+}
+
+/// Sums modulo 2^64.
+fn sum_of(values: impl IntoIterator<Item = u64>) -> u64 {
+    values.into_iter().fold(0, u64::wrapping_add)
+}
+
+pub async fn sleeps(case: Arc<Sleeps>, log: Log) -> Vec<u64> {
+    let start = |index| log.spawn(sleep_once(case.delay(index)));
+    let tasks = (0..case.tasks).map(start).collect();
+    joined(tasks).await
+}
+
+/// Returns by how many nanoseconds it woke late, in two's complement: early is negative.
+async fn sleep_once(delay: Duration) -> u64 {
+    let deadline = Instant::now() + delay;
+    sleep_until(deadline).await;
+    let now = Instant::now();
+    let late = now.saturating_duration_since(deadline).as_nanos() as u64;
+    let early = deadline.saturating_duration_since(now).as_nanos() as u64;
+    late.wrapping_sub(early)
+}
+
+pub async fn gather(case: Arc<Gather>, log: Log) -> Vec<u64> {
+    joined(children(*case, &log, case.depth, 0)).await
+}
+
+/// Starts the children of a task that is `depth` levels above the leaves, by its index on its level.
+fn children(case: Gather, log: &Log, depth: u32, index: usize) -> Vec<JoinHandle<u64>> {
+    let first = index * case.fan_out;
+    let indexes = first..first + case.fan_out;
+    if depth == 1 {
+        indexes.map(|child| log.spawn(leaf(child, case.work))).collect()
+    } else {
+        let start = |child| log.spawn(branch(case, log.clone(), depth - 1, child));
+        indexes.map(start).collect()
+    }
+}
+
+async fn branch(case: Gather, log: Log, depth: u32, index: usize) -> u64 {
+    sum_of(joined(children(case, &log, depth, index)).await)
+}
+
+async fn leaf(index: usize, work: u32) -> u64 {
+    yield_now().await;
+    leaf_value(index, work)
+}
+
+/// A `TcpSocket`, since `TcpListener::bind` has a backlog of 1,024.
+pub fn listen() -> io::Result<TcpListener> {
+    const BACKLOG: u32 = 4096;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(([127, 0, 0, 1], 0).into())?;
+    socket.listen(BACKLOG)
+}
+
+pub async fn echo(listener: TcpListener, case: Echo, log: Log) -> io::Result<Vec<u64>> {
+    let mut tasks = Vec::with_capacity(case.connections);
+    for _ in 0..case.connections {
+        let (stream, _) = listener.accept().await?;
+        tasks.push(log.spawn(echo_connection(stream, case.buffer_bytes)));
+    }
+    joined(tasks).await.into_iter().collect()
+}
+
+async fn echo_connection(mut stream: TcpStream, buffer_bytes: usize) -> io::Result<u64> {
+    // tokio leaves this to the caller.
+    stream.set_nodelay(true)?;
+    let mut buffer = vec![0; buffer_bytes];
+    let mut echoed = 0;
+    loop {
+        let size = stream.read(&mut buffer).await?;
+        if size == 0 {
+            return Ok(echoed);
+        }
+        stream.write_all(&buffer[..size]).await?;
+        echoed += size as u64;
+    }
+}
+
+/// The value, the longest gap and the mean gap in ns.
+type Pulse = [u64; 3];
+
+pub async fn heartbeat(case: Arc<Heartbeat>, log: Log) -> Vec<u64> {
+    let mut tasks = Vec::with_capacity(case.tasks + 1);
+    tasks.push(log.spawn(beat(*case)));
+    tasks.extend((0..case.tasks).map(|index| log.spawn(compute_in_parts(*case, index))));
+    joined(tasks).await.into_iter().flatten().collect()
+}
+
+async fn beat(case: Heartbeat) -> Pulse {
+    let interval = Duration::from_nanos(case.interval_ns);
+    let first = Instant::now();
+    let mut last = first;
+    let mut longest = Duration::ZERO;
+    for _ in 0..case.beats {
+        sleep_until(last + interval).await;
+        let now = Instant::now();
+        longest = longest.max(now - last);
+        last = now;
+    }
+    let mean = (last - first) / case.beats;
+    [0, longest.as_nanos() as u64, mean.as_nanos() as u64]
+}
+
+async fn compute_in_parts(case: Heartbeat, index: usize) -> Pulse {
+    let mut value = 0u64;
+    for part in 0..case.parts {
+        yield_now().await;
+        value = value.wrapping_add(leaf_value(index * case.parts + part, case.work));
+    }
+    [value, 0, 0]
+}
+
+pub async fn mix(case: Arc<Mix>, log: Log) -> Vec<u64> {
+    let start = |index| log.spawn(wait_and_compute(*case, index));
+    let tasks = (0..case.tasks).map(start).collect();
+    joined(tasks).await
+}
+
+async fn wait_and_compute(case: Mix, index: usize) -> u64 {
+    let mut value = 0u64;
+    for round in 0..case.rounds {
+        sleep(Duration::from_nanos(case.wait_ns)).await;
+        value = value.wrapping_add(leaf_value(index * case.rounds + round, case.work));
+    }
+    value
+}
