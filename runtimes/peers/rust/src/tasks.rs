@@ -54,7 +54,9 @@ fn children(case: Gather, log: &Log, depth: u32, index: usize) -> Vec<JoinHandle
     let first = index * case.fan_out;
     let indexes = first..first + case.fan_out;
     if depth == 1 {
-        indexes.map(|child| log.spawn(leaf(child, case.work))).collect()
+        indexes
+            .map(|child| log.spawn(leaf(child, case.work)))
+            .collect()
     } else {
         let start = |child| log.spawn(branch(case, log.clone(), depth - 1, child));
         indexes.map(start).collect()
