@@ -1,0 +1,108 @@
+// The workloads on goroutines, with GOMAXPROCS and the garbage collector as they come.
+//
+// This file is the protocol of ../README.md; the tasks are in workloads.go.
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"os"
+	"runtime"
+	"time"
+)
+
+// A request to run a case, or to write down what the last run came to.
+type request struct {
+	Request  string `json:"request"`
+	Workload string `json:"workload"`
+	Case     spec   `json:"case"`
+	Repeat   int    `json:"repeat"`
+	Trace    bool   `json:"trace"`
+	Results  string `json:"results"`
+	Flights  string `json:"flights"`
+}
+
+// What a run came to. results is a slice of numbers of 64 bits, or of structs of such.
+type outcome struct {
+	wall    time.Duration
+	results any
+	flights *flightLog
+}
+
+type answer map[string]any
+
+// say writes one line. An Encoder ends each value with a newline, and os.Stdout has no buffer.
+func say(a answer) {
+	if err := json.NewEncoder(os.Stdout).Encode(a); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func main() {
+	log.SetFlags(0)
+	say(answer{"hello": answer{"version": runtime.Version(), "task_limit": nil}})
+	requests := json.NewDecoder(os.Stdin)
+	var last outcome
+	for {
+		var r request
+		err := requests.Decode(&r)
+		switch {
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil:
+			log.Fatalf("a request is not as agreed: %v", err)
+		case r.Request == "run":
+			last = run(&r)
+			say(answer{"wall_s": last.wall.Seconds()})
+		default:
+			write(r.Results, last.results)
+			if r.Flights != "" {
+				write(r.Flights, last.flights.pairs)
+			}
+			say(answer{"written": true})
+		}
+	}
+}
+
+// run does a whole case, Repeat times.
+func run(r *request) outcome {
+	var flights *flightLog
+	if r.Trace {
+		flights = newFlightLog(r.Case.flights(r.Workload))
+	}
+	work, known := workloads[r.Workload]
+	if r.Workload == "echo" {
+		listener := listen()
+		defer listener.Close()
+		say(answer{"port": listener.Addr().(*net.TCPAddr).Port})
+		work = func(c *spec, flights *flightLog) any { return echo(listener, c, flights) }
+	} else if !known {
+		log.Fatalf("unknown workload %q", r.Workload)
+	}
+	var results any
+	start := time.Now()
+	for i := 0; i < r.Repeat; i++ {
+		results = work(&r.Case, flights)
+	}
+	return outcome{time.Since(start), results, flights}
+}
+
+func write(path string, numbers any) {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer file.Close()
+	buffer := bufio.NewWriter(file)
+	if err := binary.Write(buffer, binary.LittleEndian, numbers); err != nil {
+		log.Fatal(err)
+	}
+	if err := buffer.Flush(); err != nil {
+		log.Fatal(err)
+	}
+}

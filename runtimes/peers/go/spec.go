@@ -1,0 +1,77 @@
+package main
+
+import "time"
+
+// A spec is a case of any workload; ../README.md lists which has which keys. encoding/json reads
+// whole numbers as durations in nanoseconds.
+type spec struct {
+	Tasks int `json:"tasks"`
+
+	Shortest time.Duration   `json:"shortest_ns"`
+	Longest  time.Duration   `json:"longest_ns"`
+	Seed     uint64          `json:"seed,string"`
+	Listed   []time.Duration `json:"listed_ns"`
+
+	FanOut int    `json:"fan_out"`
+	Depth  int    `json:"depth"`
+	Work   uint32 `json:"work"`
+
+	Connections int `json:"connections"`
+	BufferBytes int `json:"buffer_bytes"`
+
+	Parts    int           `json:"parts"`
+	Beats    int           `json:"beats"`
+	Interval time.Duration `json:"interval_ns"`
+
+	Rounds int           `json:"rounds"`
+	Wait   time.Duration `json:"wait_ns"`
+}
+
+// flights says how many tasks a case has, all levels of a tree together.
+func (c *spec) flights(workload string) int {
+	switch workload {
+	case "gather":
+		all, level := 0, 1
+		for i := 0; i < c.Depth; i++ {
+			level *= c.FanOut
+			all += level
+		}
+		return all
+	case "echo":
+		return c.Connections
+	case "heartbeat":
+		return c.Tasks + 1
+	default:
+		return c.Tasks
+	}
+}
+
+// delay is how long a task of sleeps does.
+func (c *spec) delay(task int) time.Duration {
+	if len(c.Listed) > 0 {
+		return c.Listed[task]
+	}
+	if c.Shortest == c.Longest {
+		return c.Shortest
+	}
+	choices := uint64(c.Longest-c.Shortest) + 1
+	return c.Shortest + time.Duration(splitmix64(c.Seed+uint64(task))%choices)
+}
+
+func splitmix64(seed uint64) uint64 {
+	z := seed + 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// leafValue is the state of a leaf after so many steps of xorshift32.
+func leafValue(leaf int, steps uint32) uint64 {
+	state := uint32(leaf) + 1
+	for ; steps > 0; steps-- {
+		state ^= state << 13
+		state ^= state >> 17
+		state ^= state << 5
+	}
+	return uint64(state)
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"log"
+	"net"
+	"runtime"
+	"time"
+)
+
+// workloads do one case, once; bench/README.md says what tasks do. echo is none of them, since it
+// has to listen before.
+var workloads = map[string]func(c *spec, flights *flightLog) any{
+	"sleeps":    sleeps,
+	"gather":    gatherTree,
+	"heartbeat": heartbeat,
+	"mix":       mix,
+}
+
+// sleep suspends its task even for no time at all: time.Sleep would return at once.
+func sleep(d time.Duration) {
+	if d <= 0 {
+		runtime.Gosched()
+		return
+	}
+	time.Sleep(d)
+}
+
+func sleeps(c *spec, flights *flightLog) any {
+	return gather(c.Tasks, flights, func(i int) int64 {
+		delay := c.delay(i)
+		start := time.Now()
+		sleep(delay)
+		return int64(time.Since(start) - delay)
+	})
+}
+
+func gatherTree(c *spec, flights *flightLog) any {
+	return children(c, 1, 0, flights)
+}
+
+// children returns the values of the children, at a level, of the node at a position of the level
+// above.
+func children(c *spec, level, parent int, flights *flightLog) []uint64 {
+	first := parent * c.FanOut
+	if level == c.Depth {
+		return gather(c.FanOut, flights, func(i int) uint64 {
+			runtime.Gosched()
+			return leafValue(first+i, c.Work)
+		})
+	}
+	return gather(c.FanOut, flights, func(i int) (sum uint64) {
+		for _, value := range children(c, level+1, first+i, flights) {
+			sum += value
+		}
+		return sum
+	})
+}
+
+// A pulse is what a task of heartbeat returns: the one that beats its gaps, the others a value.
+type pulse struct {
+	Value                   uint64
+	LongestGapNs, MeanGapNs int64
+}
+
+func heartbeat(c *spec, flights *flightLog) any {
+	return gather(c.Tasks+1, flights, func(i int) pulse {
+		if i == 0 {
+			return beat(c)
+		}
+		return computeInParts(c, i-1)
+	})
+}
+
+func beat(c *spec) pulse {
+	var longest time.Duration
+	first := time.Now()
+	last := first
+	for i := 0; i < c.Beats; i++ {
+		sleep(time.Until(last.Add(c.Interval)))
+		now := time.Now()
+		if gap := now.Sub(last); gap > longest {
+			longest = gap
+		}
+		last = now
+	}
+	mean := last.Sub(first) / time.Duration(c.Beats)
+	return pulse{LongestGapNs: int64(longest), MeanGapNs: int64(mean)}
+}
+
+func computeInParts(c *spec, task int) (computed pulse) {
+	for part := 0; part < c.Parts; part++ {
+		runtime.Gosched()
+		computed.Value += leafValue(task*c.Parts+part, c.Work)
+	}
+	return computed
+}
+
+func mix(c *spec, flights *flightLog) any {
+	return gather(c.Tasks, flights, func(i int) (sum uint64) {
+		for round := 0; round < c.Rounds; round++ {
+			sleep(c.Wait)
+			sum += leafValue(i*c.Rounds+round, c.Work)
+		}
+		return sum
+	})
+}
+
+// listen leaves the backlog to package net, which takes the most that the kernel allows.
+func listen() net.Listener {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return listener
+}
+
+// echo accepts in each task, as the specification has it, and not in a loop that starts them: many
+// goroutines may wait in Accept at once.
+func echo(listener net.Listener, c *spec, flights *flightLog) any {
+	return gather(c.Connections, flights, func(int) int64 {
+		connection, err := listener.Accept()
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer connection.Close()
+		return echoConnection(connection, make([]byte, c.BufferBytes))
+	})
+}
+
+// echoConnection reads and writes by hand: io.Copy between TCP connections would have no buffer,
+// but the kernel splice them. TCP_NODELAY is what package net sets on every connection.
+func echoConnection(connection net.Conn, buffer []byte) (echoed int64) {
+	for {
+		size, err := connection.Read(buffer)
+		if errors.Is(err, io.EOF) {
+			return echoed
+		}
+		if err == nil {
+			_, err = connection.Write(buffer[:size])
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		echoed += int64(size)
+	}
+}
