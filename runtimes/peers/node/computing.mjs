@@ -1,0 +1,37 @@
+// The arithmetic of bench/README.md.
+
+/** The state of a leaf after so many steps of xorshift32. Bitwise operators work on signed integers
+    of 32 bits; >>> 0 makes the last one unsigned. */
+export function leafValue(index, steps) {
+  let state = (index + 1) | 0;
+  for (let i = 0; i < steps; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+  }
+  return state >>> 0;
+}
+
+/** Of leaves' numbers or inner tasks' BigInts, modulo 2^64. */
+export function sumOf(values) {
+  let sum = 0n;
+  for (const value of values) sum += BigInt(value);
+  return BigInt.asUintN(64, sum);
+}
+
+const u64 = (value) => BigInt.asUintN(64, value);
+
+function splitmix64(seed) {
+  let z = u64(seed + 0x9e3779b97f4a7c15n);
+  z = u64((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n);
+  z = u64((z ^ (z >> 27n)) * 0x94d049bb133111ebn);
+  return z ^ (z >> 31n);
+}
+
+/** How long task i of a case of sleeps sleeps. */
+export function delayNs({ shortest_ns, longest_ns, seed, listed_ns }, i) {
+  if (listed_ns.length > 0) return listed_ns[i];
+  if (shortest_ns === longest_ns) return shortest_ns;
+  const choices = BigInt(longest_ns - shortest_ns + 1);
+  return shortest_ns + Number(splitmix64(BigInt(seed) + BigInt(i)) % choices);
+}

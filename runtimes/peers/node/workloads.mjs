@@ -1,0 +1,117 @@
+// What bench/README.md asks of tasks. Each workload resolves to the results of one gather. Times
+// are performance.now(), milliseconds with a fraction; a leaf's state is of 32 bits and a number,
+// sums are of 64 and BigInts.
+
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { delayNs, leafValue, sumOf } from './computing.mjs';
+
+const MOST_WAITING = 4096; // Connections that the kernel holds until they are accepted.
+const NS_PER_MS = 1e6;
+
+/** Resolves to the time. Timers count whole milliseconds from when the loop last looked at the
+    clock, which may be long ago where one turn starts many tasks: who wakes early sleeps again. No
+    timer takes less than one of them, so that who is due already yields. */
+async function sleepUntil(deadline) {
+  let now = performance.now();
+  do {
+    await (now < deadline ? setTimeout(Math.ceil(deadline - now)) : setImmediate());
+    now = performance.now();
+  } while (now < deadline);
+  return now;
+}
+
+async function sleepOnce(delay) {
+  const deadline = performance.now() + delay;
+  return Math.round(((await sleepUntil(deadline)) - deadline) * NS_PER_MS);
+}
+
+function sleeps(spec, gather) {
+  return gather(spec.tasks, (i) => sleepOnce(delayNs(spec, i) / NS_PER_MS));
+}
+
+/** setImmediate is the yield that lets timers and I/O have their turn, too; a resolved promise
+    would only let other promises have theirs. */
+async function leaf(index, work) {
+  await setImmediate();
+  return leafValue(index, work);
+}
+
+/** The values of the children of a node at a position of its level, with so many levels below. */
+function children(spec, levels, position, gather) {
+  const first = position * spec.fan_out;
+  if (levels === 1) return gather(spec.fan_out, (i) => leaf(first + i, spec.work));
+  return gather(spec.fan_out, async (i) =>
+    sumOf(await children(spec, levels - 1, first + i, gather)),
+  );
+}
+
+function gatherTree(spec, gather) {
+  return children(spec, spec.depth, 0, gather);
+}
+
+async function beat({ beats, interval_ns }) {
+  const first = performance.now();
+  let last = first;
+  let longest = 0;
+  for (let i = 0; i < beats; i++) {
+    const now = await sleepUntil(last + interval_ns / NS_PER_MS);
+    longest = Math.max(longest, now - last);
+    last = now;
+  }
+  const mean = (last - first) / beats;
+  return [0, Math.round(longest * NS_PER_MS), Math.round(mean * NS_PER_MS)];
+}
+
+async function computeInParts({ parts, work }, index) {
+  let value = 0n;
+  for (let part = 0; part < parts; part++) {
+    await setImmediate();
+    value += BigInt(leafValue(index * parts + part, work));
+  }
+  return [BigInt.asUintN(64, value), 0, 0];
+}
+
+function heartbeat(spec, gather) {
+  return gather(spec.tasks + 1, (i) => (i === 0 ? beat(spec) : computeInParts(spec, i - 1)));
+}
+
+async function waitAndCompute({ rounds, wait_ns, work }, index) {
+  let value = 0n;
+  for (let round = 0; round < rounds; round++) {
+    await sleepUntil(performance.now() + wait_ns / NS_PER_MS);
+    value += BigInt(leafValue(index * rounds + round, work));
+  }
+  return BigInt.asUintN(64, value);
+}
+
+function mix(spec, gather) {
+  return gather(spec.tasks, (i) => waitAndCompute(spec, i));
+}
+
+export const workloads = { sleeps, gather: gatherTree, heartbeat, mix };
+
+/** A server on a port of the kernel's choice. Node leaves TCP_NODELAY to the caller. */
+export async function listen() {
+  const server = createServer({ noDelay: true });
+  server.listen({ host: '127.0.0.1', port: 0, backlog: MOST_WAITING });
+  await once(server, 'listening');
+  return server;
+}
+
+/** Tasks are given their connections in the order in which these come. */
+export function serveAll(server, spec, gather) {
+  const waiting = [];
+  server.on('connection', (socket) => waiting.shift()(socket));
+  const accepted = () => new Promise((resolve) => waiting.push(resolve));
+  return gather(spec.connections, async () => echoConnection(await accepted()));
+}
+
+/** The echo server of the documentation of node:net: pipe() waits where a write does not go
+    through, and ends our half when the peer has ended its own. */
+async function echoConnection(socket) {
+  socket.pipe(socket);
+  await once(socket, 'close');
+  return socket.bytesWritten;
+}
