@@ -1,0 +1,118 @@
+import com.google.gson.FieldNamingPolicy;
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.annotations.SerializedName;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Map;
+import java.util.concurrent.Callable;
+
+/**
+ * The workloads on Java's threads. This file is the protocol of ../README.md; what tasks do is in
+ * Workloads.java, and who runs them in Pools.java.
+ */
+final class Peer {
+    private static final int MOST_WAITING = 4096; // Connections held until they are accepted.
+    private static final Gson GSON =
+            new GsonBuilder()
+                    .setFieldNamingPolicy(FieldNamingPolicy.LOWER_CASE_WITH_UNDERSCORES)
+                    .create();
+
+    private record Request(
+            String request,
+            String workload,
+            @SerializedName("case") Spec spec,
+            int repeat,
+            boolean trace,
+            String results,
+            String flights) {}
+
+    private record Run(double wallS, long[] results, Flights flights) {}
+
+    public static void main(String[] arguments) throws IOException {
+        final String version =
+                "openjdk %s %s"
+                        .formatted(
+                                System.getProperty("java.version"),
+                                System.getProperty("java.version.date"));
+        say(Map.of("hello", Map.of("version", version, "task_limit", Pools.MOST_THREADS)));
+        final var requests =
+                new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        Run last = null;
+        try {
+            for (String line; (line = requests.readLine()) != null; ) {
+                final Request request = GSON.fromJson(line, Request.class);
+                if (request.request().equals("run")) {
+                    last = run(request);
+                    say(Map.of("wall_s", last.wallS()));
+                } else {
+                    write(request.results(), last.results());
+                    if (!request.flights().isEmpty()) {
+                        write(request.flights(), last.flights().times());
+                    }
+                    say(Map.of("written", true));
+                }
+            }
+        } catch (OutOfMemoryError error) { // The machine gives no more threads, or no more memory.
+            say(Map.of("limit", error.getMessage()));
+        } catch (Exception error) {
+            say(Map.of("error", String.valueOf(error)));
+        }
+        System.exit(0); // Pools keep their threads.
+    }
+
+    private static void say(Map<String, ?> answer) {
+        System.out.println(GSON.toJson(answer));
+        System.out.flush();
+    }
+
+    private static Run run(Request request) throws Exception {
+        final Flights flights = request.trace() ? new Flights() : null;
+        final var workloads = new Workloads(request.spec(), flights);
+        switch (request.workload()) {
+            case "sleeps":
+                return timed(request, flights, workloads::sleeps);
+            case "gather":
+                return timed(request, flights, workloads::gather);
+            case "heartbeat":
+                return timed(request, flights, workloads::heartbeat);
+            case "mix":
+                return timed(request, flights, workloads::mix);
+            case "echo":
+                try (var listener =
+                        new ServerSocket(0, MOST_WAITING, InetAddress.getLoopbackAddress())) {
+                    say(Map.of("port", listener.getLocalPort()));
+                    return timed(request, flights, () -> workloads.echo(listener));
+                }
+            default:
+                throw new IllegalArgumentException("unknown workload " + request.workload());
+        }
+    }
+
+    /** Does a whole case as often as asked for. */
+    private static Run timed(Request request, Flights flights, Callable<long[]> root)
+            throws Exception {
+        long[] results = null;
+        final long start = System.nanoTime();
+        for (int i = 0; i < request.repeat(); i++) results = root.call();
+        return new Run((System.nanoTime() - start) * 1e-9, results, flights);
+    }
+
+    private static void write(String path, long[] numbers) throws IOException {
+        final var bytes =
+                ByteBuffer.allocate(numbers.length * Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asLongBuffer().put(numbers);
+        try (var file = FileChannel.open(Path.of(path), StandardOpenOption.WRITE)) {
+            while (bytes.hasRemaining()) file.write(bytes);
+        }
+    }
+}

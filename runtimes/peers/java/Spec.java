@@ -1,0 +1,45 @@
+/** A case of any workload; ../README.md lists which has which keys. */
+record Spec(
+        int tasks,
+        long shortestNs,
+        long longestNs,
+        String seed,
+        long[] listedNs,
+        int fanOut,
+        int depth,
+        long work,
+        int connections,
+        int bufferBytes,
+        int parts,
+        int beats,
+        long intervalNs,
+        int rounds,
+        long waitNs) {
+
+    /** How long a task of sleeps does. */
+    long delayNs(int task) {
+        if (listedNs.length > 0) return listedNs[task];
+        if (shortestNs == longestNs) return shortestNs;
+        final long choices = longestNs - shortestNs + 1;
+        final long random = splitmix64(Long.parseUnsignedLong(seed) + task);
+        return shortestNs + Long.remainderUnsigned(random, choices);
+    }
+
+    private static long splitmix64(long seed) {
+        long z = seed + 0x9e3779b97f4a7c15L;
+        z = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
+        z = (z ^ (z >>> 27)) * 0x94d049bb133111ebL;
+        return z ^ (z >>> 31);
+    }
+
+    /** The state of a leaf after the steps of xorshift32 that are this case's work. */
+    long leafValue(long leaf) {
+        int state = (int) leaf + 1;
+        for (long i = 0; i < work; i++) {
+            state ^= state << 13;
+            state ^= state >>> 17;
+            state ^= state << 5;
+        }
+        return Integer.toUnsignedLong(state);
+    }
+}
