@@ -1,0 +1,68 @@
+%% The workloads on Erlang's processes. This file is the protocol of ../README.md; what tasks do is
+%% in workloads.erl, and how they are started and traced in gather.erl.
+-module(overlap_peer).
+-export([start/0]).
+
+%% Serves in a process with its messages off its heap, as the documentation advises where very many
+%% may come. Tasks are linked to it: when one fails, so does everything.
+start() ->
+    {_, Monitor} = spawn_opt(fun serve/0, [monitor, {message_queue_data, off_heap}]),
+    receive
+        {'DOWN', Monitor, process, _, normal} ->
+            halt(0);
+        {'DOWN', Monitor, process, _, Reason} ->
+            say(#{error => iolist_to_binary(io_lib:format("~0p", [Reason]))}),
+            halt(1)
+    end.
+
+serve() ->
+    ok = io:setopts([binary]),
+    Version = list_to_binary("Erlang/OTP " ++ erlang:system_info(otp_release)),
+    say(#{hello => #{version => Version, task_limit => null}}),
+    answer(io:get_line(""), {[], []}).
+
+say(Answer) ->
+    io:put_chars([jiffy:encode(Answer), $\n]).
+
+answer(eof, _) ->
+    ok;
+answer(Line, Last) ->
+    case jiffy:decode(Line, [return_maps]) of
+        #{<<"request">> := <<"run">>} = Request ->
+            {Wall, Results, Flights} = run(Request),
+            say(#{wall_s => Wall}),
+            answer(io:get_line(""), {Results, Flights});
+        #{<<"results">> := ResultsPath, <<"flights">> := FlightsPath} ->
+            {Results, Flights} = Last,
+            write(ResultsPath, Results),
+            FlightsPath =:= <<>> orelse write(FlightsPath, Flights),
+            say(#{written => true}),
+            answer(io:get_line(""), Last)
+    end.
+
+run(#{<<"workload">> := <<"echo">>, <<"case">> := Case, <<"trace">> := Trace}) ->
+    {ok, Listener} = workloads:listen(Case),
+    {ok, Port} = inet:port(Listener),
+    say(#{port => Port}),
+    Log = gather:new_log(Trace),
+    {Wall, Results} = timed(1, fun() -> workloads:echo(Listener, Case, Log) end, []),
+    ok = gen_tcp:close(Listener),
+    {Wall, Results, gather:flights(Log)};
+run(#{<<"workload">> := Name, <<"case">> := Case, <<"repeat">> := Repeat, <<"trace">> := Trace}) ->
+    Log = gather:new_log(Trace),
+    Workload = workloads:named(Name),
+    {Wall, Results} = timed(Repeat, fun() -> Workload(Case, Log) end, []),
+    {Wall, Results, gather:flights(Log)}.
+
+%% The seconds that all repetitions take, and what the last one returned.
+timed(Repeat, Root, Results) ->
+    Start = erlang:monotonic_time(),
+    Last = repeat(Repeat, Root, Results),
+    Taken = erlang:monotonic_time() - Start,
+    {Taken / erlang:convert_time_unit(1, second, native), Last}.
+
+repeat(0, _, Results) -> Results;
+repeat(Times, Root, _) -> repeat(Times - 1, Root, Root()).
+
+write(Path, Numbers) ->
+    ok = file:write_file(Path, <<<<Number:64/little>> || Number <- Numbers>>).

@@ -1,0 +1,124 @@
+%% What bench/README.md asks of tasks. Each workload returns the results of one gather. Times are in
+%% nanoseconds.
+-module(workloads).
+-export([named/1, listen/1, echo/3]).
+
+-define(MOST_WAITING, 4096). % Connections that the kernel holds until they are accepted.
+-define(NS_PER_MS, 1_000_000).
+
+named(<<"sleeps">>) -> fun sleeps/2;
+named(<<"gather">>) -> fun tree/2;
+named(<<"heartbeat">>) -> fun heartbeat/2;
+named(<<"mix">>) -> fun mix/2.
+
+now_ns() -> erlang:monotonic_time(nanosecond).
+
+%% Returns the time. Timers count whole milliseconds; `after 0` would not suspend.
+sleep_until(Deadline) ->
+    case Deadline - now_ns() of
+        Left when Left > 0 -> timer:sleep((Left + ?NS_PER_MS - 1) div ?NS_PER_MS);
+        _ -> erlang:yield()
+    end,
+    case now_ns() of
+        Now when Now < Deadline -> sleep_until(Deadline);
+        Now -> Now
+    end.
+
+sleeps(#{<<"tasks">> := Tasks} = Case, Log) ->
+    gather:all(Tasks, computing:delays_ns(Case), fun sleep_once/1, Log).
+
+sleep_once(Delay) ->
+    Deadline = now_ns() + Delay,
+    sleep_until(Deadline) - Deadline.
+
+tree(#{<<"fan_out">> := FanOut, <<"depth">> := Depth, <<"work">> := Work}, Log) ->
+    children(0, FanOut, Depth, Work, Log).
+
+%% The values of the children of the node at a position of its level, with so many levels below.
+children(Position, FanOut, Depth, Work, Log) ->
+    First = Position * FanOut,
+    Task =
+        case Depth of
+            1 ->
+                fun(Leaf) ->
+                    erlang:yield(),
+                    computing:leaf_value(Leaf, Work)
+                end;
+            _ ->
+                fun(Node) ->
+                    computing:sum(children(Node, FanOut, Depth - 1, Work, Log))
+                end
+        end,
+    gather:all(FanOut, fun(Index) -> First + Index end, Task, Log).
+
+heartbeat(#{<<"tasks">> := Tasks} = Case, Log) ->
+    #{
+        <<"work">> := Work,
+        <<"parts">> := Parts,
+        <<"beats">> := Beats,
+        <<"interval_ns">> := Interval
+    } = Case,
+    Task = fun
+        (0) -> beat(Beats, Interval);
+        (Index) -> [compute_in_parts((Index - 1) * Parts, Parts, Work, 0), 0, 0]
+    end,
+    lists:append(gather:all(Tasks + 1, fun(Index) -> Index end, Task, Log)).
+
+beat(Beats, Interval) ->
+    First = now_ns(),
+    {Longest, Last} = beat(Beats, Interval, First, 0),
+    [0, Longest, (Last - First) div Beats].
+
+beat(0, _, Last, Longest) ->
+    {Longest, Last};
+beat(Beats, Interval, Last, Longest) ->
+    Now = sleep_until(Last + Interval),
+    beat(Beats - 1, Interval, Now, max(Longest, Now - Last)).
+
+compute_in_parts(_, 0, _, Value) ->
+    computing:sum([Value]);
+compute_in_parts(Leaf, Parts, Work, Value) ->
+    erlang:yield(),
+    compute_in_parts(Leaf + 1, Parts - 1, Work, Value + computing:leaf_value(Leaf, Work)).
+
+mix(#{<<"tasks">> := Tasks, <<"rounds">> := Rounds} = Case, Log) ->
+    #{<<"wait_ns">> := Wait, <<"work">> := Work} = Case,
+    Task = fun(First) -> wait_and_compute(First, Rounds, Wait, Work, 0) end,
+    gather:all(Tasks, fun(Index) -> Index * Rounds end, Task, Log).
+
+wait_and_compute(_, 0, _, _, Value) ->
+    computing:sum([Value]);
+wait_and_compute(Leaf, Rounds, Wait, Work, Value) ->
+    sleep_until(now_ns() + Wait),
+    Computed = Value + computing:leaf_value(Leaf, Work),
+    wait_and_compute(Leaf + 1, Rounds - 1, Wait, Work, Computed).
+
+%% Passive sockets, since a task has nothing else to wait for: recv takes what there is, up to the
+%% buffer. gen_tcp leaves TCP_NODELAY to the caller.
+listen(#{<<"buffer_bytes">> := Size}) ->
+    gen_tcp:listen(0, [
+        binary,
+        {active, false},
+        {ip, loopback},
+        {nodelay, true},
+        {backlog, ?MOST_WAITING},
+        {buffer, Size}
+    ]).
+
+%% Accepts in each task: many processes may wait for one listener.
+echo(Listener, #{<<"connections">> := Connections}, Log) ->
+    Task = fun(_) ->
+        {ok, Connection} = gen_tcp:accept(Listener),
+        echo_connection(Connection, 0)
+    end,
+    gather:all(Connections, fun(Index) -> Index end, Task, Log).
+
+echo_connection(Connection, Echoed) ->
+    case gen_tcp:recv(Connection, 0) of
+        {ok, Data} ->
+            ok = gen_tcp:send(Connection, Data),
+            echo_connection(Connection, Echoed + byte_size(Data));
+        {error, closed} ->
+            ok = gen_tcp:close(Connection),
+            Echoed
+    end.
