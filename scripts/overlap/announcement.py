@@ -4,14 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from overlap.costs import Costs
-from overlap.plan import Plan, most_repeats
+from overlap.plan import Plan, cost_factor, most_repeats
 from overlap.sampling import Row
 from overlap.slow import SlowRows, rules_of
 from overlap.units import duration
-
-# How much longer a sample takes that is also traced, and one that is weighed and counted, too.
-# Medians over the rows of bench/workloads.toml on 2 cores; only the time foreseen rests on them.
-TRACED_FACTOR, WEIGHED_FACTOR = 1.5, 3.0
 
 
 def _cases(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -23,14 +19,8 @@ def _cases(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _seconds(rows: Sequence[Row], blocks: int, also: dict[str, int]) -> float:
     """What the rows take over all blocks."""
-    sum_s = 0.0
-    for row in rows:
-        own = min(blocks, row.blocks or blocks)
-        weighed = min(own, max(also.get("memory", 0), also.get("syscalls", 0)))
-        traced = max(min(own, also.get("trace", 0)), weighed)
-        extra = (traced - weighed) * (TRACED_FACTOR - 1) + weighed * (WEIGHED_FACTOR - 1)
-        sum_s += row.expected_s * (own + extra)
-    return sum_s
+    factors = [cost_factor(block, also) for block in range(blocks)]
+    return sum(row.expected_s * sum(factors[: row.blocks or blocks]) for row in rows)
 
 
 def announcement(head: dict[str, Any], costs: Costs) -> Iterator[str]:

@@ -27,7 +27,8 @@ def plan_of(records: Records, blocks: int) -> Plan:
     """What is left to do of a run."""
     head = records.head
     rows = [Row.from_record(row) for row in head["rows"]]
-    plan = Plan(rows, blocks, head["seed"], head.get("repeated_share", 0.0), rules_of(head))
+    share, also = head.get("repeated_share", 0.0), head.get("also", ALSO_BY_DEFAULT)
+    plan = Plan(rows, blocks, head["seed"], share, rules_of(head), also)
     for record in records.samples:
         plan.add(record)
     return plan

@@ -2,7 +2,7 @@
 once more what the machine disturbed."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from statistics import median
@@ -13,12 +13,22 @@ from overlap.sampling import Row, is_final
 from overlap.slow import Slow, SlowRows
 
 TRIES = 2  # An error that may have been an accident is given this many tries in its block.
+# How much longer a sample takes that is also traced, and one that is weighed and counted, too.
+# Medians over the rows of bench/workloads.toml on 2 cores; only the time foreseen rests on them.
+TRACED_FACTOR, WEIGHED_FACTOR = 1.5, 3.0
 REPEATED_SHARE = 0.2  # Of the blocks at most: a machine that is never quiet must not run for ever.
 
 
 def most_repeats(blocks: int, share: float) -> int:
     """How many blocks of a case may be run again."""
     return math.floor(share * blocks)
+
+
+def cost_factor(block: int, also: Mapping[str, int]) -> float:
+    """How much longer the samples of a block take than plain ones; `also` is the head record's."""
+    if block < max(also.get("memory", 0), also.get("syscalls", 0)):
+        return WEIGHED_FACTOR
+    return TRACED_FACTOR if block < also.get("trace", 0) else 1.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Plan:
         seed: int,
         repeated_share: float = REPEATED_SHARE,
         slow: Sequence[Slow] = (),
+        also: Mapping[str, int] | None = None,
     ) -> None:
         self.rows = {row.row: row for row in rows if not row.skip}
         self.blocks = blocks
@@ -71,14 +82,16 @@ class Plan:
         self._given_up: set[str] = set()
         self._measured: set[tuple[str, int]] = set()
         self._failures: dict[tuple[str, int], int] = {}
-        self._durations: dict[str, list[float]] = {}
+        self._also = also or {}
+        self._durations: dict[str, dict[float, list[float]]] = {}  # By row and cost factor.
         self._dirty: dict[str, set[int]] = {}  # Blocks, by case.
         self._repeated: dict[str, dict[int, int]] = {}  # By case: new block to repeated block.
 
     def add(self, sample: dict[str, Any]) -> None:
         """Takes note of a sample's record."""
         row, block, error = sample["row"], sample["block"], sample.get("error", "")
-        self._durations.setdefault(row, []).append(sample["duration_s"])
+        of_row = self._durations.setdefault(row, {})
+        of_row.setdefault(cost_factor(block, self._also), []).append(sample["duration_s"])
         self._slow.add(sample)
         if row in self.rows:
             self._add_to_case(self.rows[row].case_name, sample)
@@ -158,15 +171,20 @@ class Plan:
         ]
 
     def seconds_left(self) -> float:
-        """From the median of each row's samples so far. Rows without any are taken at what the
-        plan expected, corrected by how far that was off for the others."""
-        known = {
-            name: median(durations)
-            for name, durations in self._durations.items()
+        """From the median of each row's samples so far that took the same beside time. Rows without
+        any are taken at what the plan expected, corrected by how far that was off for the others."""
+        plain = {
+            name: median(s / factor for factor, taken in of_row.items() for s in taken)
+            for name, of_row in self._durations.items()
             if name in self.rows
         }
-        guessed = sum(self.rows[name].expected_s for name in known)
-        correction = sum(known.values()) / guessed if guessed > 0 else 1.0
-        return sum(
-            known.get(name, self.rows[name].expected_s * correction) for name, _ in self.left()
-        )
+        guessed = sum(self.rows[name].expected_s for name in plain)
+        correction = sum(plain.values()) / guessed if guessed > 0 else 1.0
+
+        def seconds(name: str, block: int) -> float:
+            factor = cost_factor(block, self._also)
+            if same := self._durations.get(name, {}).get(factor):
+                return median(same)
+            return factor * plain.get(name, self.rows[name].expected_s * correction)
+
+        return sum(seconds(name, block) for name, block in self.left())

@@ -98,6 +98,19 @@ def test_time_left_is_learned():
     assert plan.seconds_left() == pytest.approx(36 - 3 * first.row.expected_s)
 
 
+def test_what_the_first_blocks_take_beside_time_is_not_expected_of_the_others():
+    also = {"trace": 2, "memory": 1}
+    plan = Plan([row("gather/a/x", expected_s=1.0)], 4, seed=1, also=also)
+    assert plan.seconds_left() == 3.0 + 1.5 + 1 + 1
+    steps = plan.steps()
+    plan.add(record(next(steps), duration_s=6.0))
+    assert plan.seconds_left() == 3.0 + 2 + 2
+    plan.add(record(next(steps), duration_s=2.0))
+    assert plan.seconds_left() == pytest.approx(2 * (2 + 2 / 1.5) / 2)
+    plan.add(record(next(steps), duration_s=1.0))
+    assert plan.seconds_left() == 1.0
+
+
 def dirty_in(*places):
     """Marks samples dirty by (row, block)."""
 
