@@ -254,9 +254,14 @@ def one_file(options: argparse.Namespace, option: str) -> Records:
 
 
 def check_documents(*, write: bool) -> int:
+    from overlap import claims
     from overlap import run as scripts_run
 
-    commands = {"./scripts/compare": main, "./scripts/run": scripts_run.main}
+    commands = {
+        "./scripts/claims": claims.main,
+        "./scripts/compare": main,
+        "./scripts/run": scripts_run.main,
+    }
     found = Documents(commands)
     try:
         lines = found.update() if write else found.check()
