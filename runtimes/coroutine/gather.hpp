@@ -6,13 +6,17 @@
 // stack, one level each.
 #pragma once
 
+#include <overlap/coroutine/frame_pool.hpp>
 #include <overlap/coroutine/task.hpp>
 
 #include <array>
 #include <concepts>
+#include <coroutine>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <new>
 #include <ranges>
 #include <tuple>
 #include <type_traits>
@@ -39,6 +43,43 @@ struct gathered<void> {
     using type = void;
 };
 
+/// The frames of a gather's children, null before a child is made and after it has ended. Their
+/// memory comes from where frames come from: a tree of gathers has one such array for each inner
+/// task, and malloc would give pages back after each tree and fault them in again for the next.
+class child_frames {
+public:
+    child_frames() = default;
+    child_frames(const child_frames&) = delete;
+    child_frames& operator=(const child_frames&) = delete;
+
+    /// Destroys the frames of children that have not ended.
+    ~child_frames() {
+        if (frames_ == nullptr) return;
+        for (std::size_t i = 0; i < count_; ++i) {
+            if (frames_[i]) frames_[i].destroy();
+        }
+        frame_pool::release(frames_, count_ * sizeof *frames_);
+    }
+
+    /// Call once. Throws std::bad_alloc.
+    std::coroutine_handle<>* make(std::size_t count) {
+        if (count > std::numeric_limits<std::size_t>::max() / sizeof *frames_) {
+            throw std::bad_alloc();
+        }
+        frames_ =
+            static_cast<std::coroutine_handle<>*>(frame_pool::allocate(count * sizeof *frames_));
+        count_ = count;
+        std::uninitialized_value_construct_n(frames_, count);
+        return frames_;
+    }
+
+    std::coroutine_handle<>& operator[](std::size_t index) noexcept { return frames_[index]; }
+
+private:
+    std::coroutine_handle<>* frames_ = nullptr;
+    std::size_t count_ = 0;
+};
+
 template <class T>
 using slots_of = std::conditional_t<std::is_void_v<T>, nothing, std::vector<result_slot<T>>>;
 
@@ -56,26 +97,16 @@ public:
     gather_awaiter(std::size_t count, Body body) : count_(count), body_(std::move(body)) {}
     gather_awaiter(gather_awaiter&&) = delete;  // Children know where it is.
 
-    /// Frees the frames of children that have not ended: there are some only when the waiting task
-    /// itself is destroyed.
-    ~gather_awaiter() {
-        if (children_ == nullptr) return;
-        for (std::size_t i = 0; i < count_; ++i) {
-            if (children_[i]) children_[i].destroy();
-        }
-    }
-
     [[nodiscard]] bool await_ready() const noexcept { return count_ == 0; }
 
     /// Throws std::bad_alloc, before any child was started.
     bool await_suspend(std::coroutine_handle<> waiter) {
-        children_ = std::make_unique<std::coroutine_handle<>[]>(count_);
+        target_.children = children_.make(count_);
         if constexpr (!std::is_void_v<value>) {
             slots_.resize(count_);
             target_.results = slots_.data();
         }
         target_.waiter = waiter;
-        target_.children = children_.get();
         target_.pending = count_ + 1;  // One for this function, so that no child resumes too early.
         for (std::size_t i = 0; i < count_; ++i) start(i);
         return --target_.pending != 0;
@@ -112,8 +143,8 @@ private:
     std::size_t count_;
     Body body_;
     detail::task_target target_;
-    std::unique_ptr<std::coroutine_handle<>[]> children_;
     [[no_unique_address]] detail::slots_of<value> slots_;
+    detail::child_frames children_;  // Destroyed first: tasks that have not ended use all of this.
 };
 
 namespace detail {
