@@ -2,8 +2,11 @@
 
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
+import threading
 
 import pytest
 from test_bench import BINARIES, ROOT, rows, run
@@ -101,6 +104,41 @@ def test_every_peer_does_every_workload(name, workload, small, here):
         inner_tasks = 2 if "/tree/" in row_name else 0  # Their children are in flight beside them.
         assert 1 <= row["peak_in_flight"] <= most + inner_tasks * most
         assert row["concurrency"] <= row["peak_in_flight"] * 1.01
+
+
+def resets_after_one_message(port):
+    """A client that ends its connection in a way that is an error for who reads from it."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize("name", ["python_threads", "std_async"])
+def test_an_error_in_a_thread_ends_the_peer_although_others_wait(name, here):
+    peer = here[1][name]
+    if peer["skip"]:
+        pytest.skip(peer["skip"])
+    run = {
+        **{"request": "run", "workload": "echo", "repeat": 1, "trace": False},
+        "case": {"connections": 2, "buffer_bytes": 4096},
+    }
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(peer["command"], **pipes) as process:
+        patience = threading.Timer(20, process.kill)
+        patience.start()
+        try:
+            assert "hello" in json.loads(process.stdout.readline())
+            process.stdin.write(json.dumps(run) + "\n")
+            process.stdin.flush()
+            port = json.loads(process.stdout.readline())["port"]
+            with socket.create_connection(("127.0.0.1", port)):
+                resets_after_one_message(port)
+                assert "reset by peer" in json.loads(process.stdout.readline())["error"]
+                assert process.wait() == 1
+        finally:
+            patience.cancel()
+            process.kill()
 
 
 def cheat(tmp_path, misdeed, workload, small, *options, task_limit=None, row_timeout=20):

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <vector>
@@ -192,8 +193,10 @@ void answer(workloads& peer, const json& request, run_results& done) {
     say({{"written", true}});
 }
 
-/// Not by exit(): destructors would wait for tasks that may not end.
+/// Not by exit(): destructors would wait for tasks that may not end. Whoever comes first has the word.
 [[noreturn]] void give_up(const char* kind, const std::string& words) {
+    static std::mutex giving_up;
+    giving_up.lock();
     say({{kind, words}});
     std::_Exit(EXIT_FAILURE);
 }
@@ -201,6 +204,8 @@ void answer(workloads& peer, const json& request, run_results& done) {
 }  // namespace
 
 void tell_limit(const std::string& words) { give_up("limit", words); }
+
+void tell_error(const std::string& words) { give_up("error", words); }
 
 int serve(workloads& peer, const std::string& version, std::optional<std::size_t> task_limit) {
     json hello{{"version", version}, {"task_limit", nullptr}};
@@ -212,7 +217,7 @@ int serve(workloads& peer, const std::string& version, std::optional<std::size_t
             answer(peer, json::parse(line), done);
         }
     } catch (const std::exception& error) {
-        give_up("error", error.what());
+        tell_error(error.what());
     }
     return EXIT_SUCCESS;
 }

@@ -38,6 +38,10 @@ public:
 /// waiting for those that it has. Any thread may call it.
 [[noreturn]] void tell_limit(const std::string& words);
 
+/// Says what went wrong, and ends the program in the same way. Any thread may call it: an error that
+/// would have to pass tasks that wait is better told where it is.
+[[noreturn]] void tell_error(const std::string& words);
+
 /// Connections that the kernel holds until they are accepted.
 constexpr int most_waiting = 4096;
 

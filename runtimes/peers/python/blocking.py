@@ -4,6 +4,7 @@ Each takes `flights`, a list to which tasks add when they began and ended, or No
 """
 
 import os
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -35,10 +36,12 @@ def followed(flights: Flights, task: Callable[..., Any], *arguments: Any) -> Any
     return result
 
 
-def give_way() -> None:
-    """Lets another thread run. Not os.sched_yield(), which keeps the interpreter's lock before
-    Python 3.12."""
-    time.sleep(0)
+def release_lock() -> None:
+    """How a thread gives way: others want the interpreter's lock, and a system call that blocks lets
+    go of it. Waiting for nothing is what time.sleep(0) was up to Python 3.10; since then that waits
+    for the kernel's slack of timers, 50 us (python/cpython#125997). os.sched_yield() keeps the lock
+    before Python 3.12."""
+    select.select((), (), (), 0)
 
 
 def stay() -> None:

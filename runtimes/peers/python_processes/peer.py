@@ -8,6 +8,7 @@ socket and accept by turns, as pre-forking servers do.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -21,10 +22,10 @@ from blocking import (
     below_root,
     cores,
     followed,
-    give_way,
     listen,
     numbers_of,
     sleep_once,
+    stay,
     wait_and_compute,
 )
 from protocol import PYTHON, Case, Run, announce, serve, timed
@@ -41,11 +42,11 @@ def sleep_task(_: Case, flights: Flights, delay_ns: int) -> int:
 
 
 def gather_task(case: Case, flights: Flights, child: int) -> int:
-    return followed(flights, below_root, case, child, give_way, flights)
+    return followed(flights, below_root, case, child, os.sched_yield, flights)
 
 
 def heartbeat_task(case: Case, flights: Flights, index: int) -> tuple[int, int, int]:
-    return followed(flights, beat_or_compute, case, index, give_way)
+    return followed(flights, beat_or_compute, case, index, os.sched_yield)
 
 
 def mix_task(case: Case, flights: Flights, index: int) -> int:
@@ -97,4 +98,5 @@ def run(pool: ProcessPoolExecutor, workload: str, case: Case, repeat: int, trace
 
 if __name__ == "__main__":
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("fork")) as pool:
+        pool.submit(stay).result()  # The first task starts all workers, where they are forked.
         serve(partial(run, pool), PYTHON, task_limit=WORKERS)

@@ -2,17 +2,20 @@
 
 * Tasks that wait (sleeps, mix, heartbeat) have a pool with a worker for each, up to MOST_THREADS:
   the documentation says that a pool for I/O wants more workers than cores, and with its default,
-  cores + 4, ten thousand sleeps of 0.1 s would take minutes. The pool is made for one gather, with
-  `with`, as all of the documentation's examples do.
-* Tasks that compute (gather) have a pool with the default number of workers, which is kept:
-  more threads do not help where one lock lets one thread run at a time.
+  cores + 4, ten thousand sleeps of 0.1 s would take minutes. A pool starts a thread when it is given
+  a task and none is idle.
+* Tasks that compute (gather) have a pool with the default number of workers: more threads do not
+  help where one lock lets one thread run at a time.
+* Both pools are kept, and so are their threads.
 * echo is socketserver.ThreadingTCPServer, the standard library's server with a thread a connection.
 """
 
 import os
 import socketserver
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 from blocking import (
     MOST_WAITING,
@@ -21,8 +24,8 @@ from blocking import (
     below_root,
     echo_connection,
     followed,
-    give_way,
     numbers_of,
+    release_lock,
     sleep_once,
     wait_and_compute,
 )
@@ -30,38 +33,48 @@ from protocol import PYTHON, Case, Run, announce, say, serve, timed
 from work import delays_ns
 
 MOST_THREADS = 10_000
+waiting_pool = ThreadPoolExecutor(MOST_THREADS)
 computing_pool = ThreadPoolExecutor()
+giving_up = threading.Lock()
 
 
-def pool_for(tasks: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=min(tasks, MOST_THREADS))
+def give_up(error: BaseException | None) -> NoReturn:
+    """Says why and ends the peer at once, from any thread: those that wait for tasks would keep the
+    interpreter from its end. Who comes first has the word."""
+    giving_up.acquire()
+    if "start new thread" in str(error):
+        say(limit=f"{error} (of {MOST_THREADS} at most)")
+    else:
+        say(error=f"{type(error).__name__}: {error}")
+    os._exit(1)
 
 
 def sleeps(case: Case, flights: Flights) -> list[int]:
-    with pool_for(case["tasks"]) as pool:
-        return list(pool.map(lambda delay: followed(flights, sleep_once, delay), delays_ns(case)))
+    def sleep(delay_ns: int) -> int:
+        return followed(flights, sleep_once, delay_ns)
+
+    return list(waiting_pool.map(sleep, delays_ns(case)))
 
 
 def gather(case: Case, flights: Flights) -> list[int]:
     def child(index: int) -> int:
-        return followed(flights, below_root, case, index, give_way, flights)
+        return followed(flights, below_root, case, index, release_lock, flights)
 
     return list(computing_pool.map(child, range(case["fan_out"])))
 
 
 def heartbeat(case: Case, flights: Flights) -> list[int]:
-    tasks = case["tasks"] + 1
-    with pool_for(tasks) as pool:
-        pulses = pool.map(
-            lambda index: followed(flights, beat_or_compute, case, index, give_way), range(tasks)
-        )
-        return numbers_of(list(pulses))
+    def task(index: int) -> tuple[int, int, int]:
+        return followed(flights, beat_or_compute, case, index, release_lock)
+
+    return numbers_of(list(waiting_pool.map(task, range(case["tasks"] + 1))))
 
 
 def mix(case: Case, flights: Flights) -> list[int]:
-    with pool_for(case["tasks"]) as pool:
-        tasks = range(case["tasks"])
-        return list(pool.map(lambda i: followed(flights, wait_and_compute, case, i), tasks))
+    def task(index: int) -> int:
+        return followed(flights, wait_and_compute, case, index)
+
+    return list(waiting_pool.map(task, range(case["tasks"])))
 
 
 class EchoServer(socketserver.ThreadingTCPServer):
@@ -72,6 +85,10 @@ class EchoServer(socketserver.ThreadingTCPServer):
         self.flights = flights
         self.echoed: list[int] = []
         super().__init__(("127.0.0.1", 0), EchoHandler)
+
+    def handle_error(self, request: Any, client_address: Any) -> NoReturn:
+        """What a handler raises, or who starts its thread; by default it is printed, no more."""
+        give_up(sys.exception())
 
 
 class EchoHandler(socketserver.BaseRequestHandler):
@@ -110,12 +127,8 @@ def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
 def run_within_limits(workload: str, case: Case, repeat: int, trace: bool) -> Run:
     try:
         return run(workload, case, repeat, trace)
-    except RuntimeError as error:
-        if "start new thread" not in str(error):
-            raise
-        say(limit=f"{error} (of {MOST_THREADS} at most)")
-        # Threads that wait for tasks would keep the interpreter from its end.
-        os._exit(1)
+    except Exception as error:
+        give_up(error)
 
 
 if __name__ == "__main__":

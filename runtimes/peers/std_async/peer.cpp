@@ -11,6 +11,8 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <exception>
+#include <functional>
 #include <future>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -46,10 +48,21 @@ private:
 
 thread_count threads;
 
+/// Does not let errors through: on their way they would meet futures, which wait for tasks that may
+/// not end.
+template <class Task>
+auto run(const Task& task, std::size_t index) {
+    try {
+        return task(index);
+    } catch (const std::exception& error) {
+        tell_error(error.what());
+    }
+}
+
 template <class Task>
 auto launch(const Task& task, std::size_t index) {
     try {
-        return std::async(std::launch::async, std::cref(task), index);
+        return std::async(std::launch::async, run<Task>, std::cref(task), index);
     } catch (const std::system_error& error) {
         tell_limit(std::string("a thread cannot be started: ") + error.code().message());
     }
@@ -80,16 +93,25 @@ void gather(std::span<Value> results, const Task& task) {
             running.push(launch(task, i));
         } else {
             // Threads that wait for tasks of their own have taken all: one more could lock them up.
-            results[ended++] = task(i);
+            results[ended++] = run(task, i);
         }
     }
     while (!running.empty()) await_oldest();
 }
 
+/// Gives way even when there is no time to sleep: the library would return at once.
+void sleep_for(nanoseconds delay) {
+    if (delay > nanoseconds::zero()) {
+        std::this_thread::sleep_for(delay);
+    } else {
+        std::this_thread::yield();
+    }
+}
+
 std::int64_t sleep_once(std::int64_t delay, flight_log* log) {
     const in_flight noted(log);
     const auto deadline = steady_clock::now() + nanoseconds(delay);
-    std::this_thread::sleep_until(deadline);
+    sleep_for(nanoseconds(delay));
     return nanoseconds(steady_clock::now() - deadline).count();
 }
 
@@ -126,7 +148,7 @@ pulse beat(const heartbeat_case& spec, flight_log* log) {
     const auto first = steady_clock::now();
     auto last = first;
     for (std::size_t i = 0; i < spec.beats; ++i) {
-        std::this_thread::sleep_until(last + nanoseconds(spec.interval_ns));
+        sleep_for(last + nanoseconds(spec.interval_ns) - steady_clock::now());
         const auto now = steady_clock::now();
         longest_gap = std::max<nanoseconds>(longest_gap, now - last);
         last = now;
@@ -151,7 +173,7 @@ std::uint64_t wait_and_compute(const mix_case& spec, std::size_t index, flight_l
     const in_flight noted(log);
     std::uint64_t sum = 0;
     for (std::size_t round = 0; round < spec.rounds; ++round) {
-        std::this_thread::sleep_for(nanoseconds(spec.wait_ns));
+        sleep_for(nanoseconds(spec.wait_ns));
         sum += leaf_value(index * spec.rounds + round, spec.work);
     }
     return sum;
