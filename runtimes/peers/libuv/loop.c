@@ -4,11 +4,14 @@
 #include <stdlib.h>
 
 /* libuv counts whole milliseconds, from its own clock, which it reads once a turn. Rounded up, and
-   counted from that clock, a timer is as much as a millisecond late but not early. */
-void start_timer(uv_timer_t* timer, uv_timer_cb callback, uint64_t deadline_ns) {
-    const uint64_t deadline_ms = (deadline_ns + 999999) / 1000000;
-    const uint64_t now_ms = uv_now(timer->loop);
-    const uint64_t timeout = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+   counted from that clock, a timer is as much as a millisecond late but not early. One that is due
+   already is not rounded: libuv calls it back after all others that are due. */
+void start_timer(uv_timer_t* timer, uv_timer_cb callback, uint64_t now_ns, uint64_t deadline_ns) {
+    uint64_t timeout = 0;
+    if (deadline_ns > now_ns) {
+        const uint64_t deadline_ms = (deadline_ns + 999999) / 1000000;
+        timeout = deadline_ms - uv_now(timer->loop); /* That clock is behind the precise one. */
+    }
     check(uv_timer_start(timer, callback, timeout, 0), "uv_timer_start");
 }
 

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <uv.h>
 
-/* Calls back once at or after the deadline, which is in nanoseconds of uv_hrtime(). */
-void start_timer(uv_timer_t* timer, uv_timer_cb callback, uint64_t deadline_ns);
+/* Calls back once at or after the deadline. Both times are in nanoseconds of uv_hrtime(). */
+void start_timer(uv_timer_t* timer, uv_timer_cb callback, uint64_t now_ns, uint64_t deadline_ns);
 
 /* Has the loop run until nothing is left to be done. */
 void run_loop(void);

@@ -17,10 +17,11 @@ struct sleeper {
 
 static void on_wake(uv_timer_t* timer) {
     struct sleeper* self = (struct sleeper*)timer;
-    *self->late_ns = (int64_t)(uv_hrtime() - self->deadline_ns);
+    const uint64_t now = uv_hrtime();
+    *self->late_ns = (int64_t)(now - self->deadline_ns);
     /* libuv's clock may be a coarse one of the kernel's: then it sleeps once more. */
     if (*self->late_ns < 0) {
-        start_timer(timer, on_wake, self->deadline_ns);
+        start_timer(timer, on_wake, now, self->deadline_ns);
         return;
     }
     land(self->flight);
@@ -33,9 +34,10 @@ void run_sleeps(const struct sleeps_case* spec, int64_t* late_ns, struct flight_
         struct sleeper* self = &sleepers[i];
         self->flight = take_off(log);
         self->late_ns = &late_ns[i];
-        self->deadline_ns = uv_hrtime() + (uint64_t)delay_ns(spec, i);
+        const uint64_t now = uv_hrtime();
+        self->deadline_ns = now + (uint64_t)delay_ns(spec, i);
         check(uv_timer_init(uv_default_loop(), &self->timer), "uv_timer_init");
-        start_timer(&self->timer, on_wake, self->deadline_ns);
+        start_timer(&self->timer, on_wake, now, self->deadline_ns);
     }
     run_loop();
     free(sleepers);
@@ -64,7 +66,7 @@ static void on_beat(uv_timer_t* timer) {
         ++self->beats;
     }
     if (self->beats < spec->beats) {
-        start_timer(timer, on_beat, self->last_ns + (uint64_t)spec->interval_ns);
+        start_timer(timer, on_beat, now, self->last_ns + (uint64_t)spec->interval_ns);
         return;
     }
     self->pulse->mean_gap_ns = (int64_t)((now - self->first_ns) / spec->beats);
@@ -78,7 +80,8 @@ static void start_heart(struct heart* self, const struct heartbeat_case* spec, s
     pulse->longest_gap_ns = 0;
     self->first_ns = self->last_ns = uv_hrtime();
     check(uv_timer_init(uv_default_loop(), &self->timer), "uv_timer_init");
-    start_timer(&self->timer, on_beat, self->first_ns + (uint64_t)spec->interval_ns);
+    start_timer(&self->timer, on_beat, self->first_ns,
+                self->first_ns + (uint64_t)spec->interval_ns);
 }
 
 struct computer {
@@ -132,14 +135,16 @@ struct mixer {
 static void on_waited(uv_timer_t* timer);
 
 static void wait_once(struct mixer* self) {
-    self->deadline_ns = uv_hrtime() + (uint64_t)self->spec->wait_ns;
-    start_timer(&self->timer, on_waited, self->deadline_ns);
+    const uint64_t now = uv_hrtime();
+    self->deadline_ns = now + (uint64_t)self->spec->wait_ns;
+    start_timer(&self->timer, on_waited, now, self->deadline_ns);
 }
 
 static void on_waited(uv_timer_t* timer) {
     struct mixer* self = (struct mixer*)timer;
-    if (uv_hrtime() < self->deadline_ns) {
-        start_timer(timer, on_waited, self->deadline_ns);
+    const uint64_t now = uv_hrtime();
+    if (now < self->deadline_ns) {
+        start_timer(timer, on_waited, now, self->deadline_ns);
         return;
     }
     *self->sum += leaf_value(self->next_leaf++, self->spec->work);

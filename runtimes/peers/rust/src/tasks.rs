@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{yield_now, JoinHandle};
-use tokio::time::{sleep, sleep_until, Instant};
+use tokio::time::{sleep_until, Instant};
 
 use crate::log::Log;
 use crate::request::{Echo, Gather, Heartbeat, Mix, Sleeps};
@@ -29,6 +29,16 @@ fn sum_of(values: impl IntoIterator<Item = u64>) -> u64 {
     values.into_iter().fold(0, u64::wrapping_add)
 }
 
+/// Sleeps from `start` on. No time at all is a yield: a timer would be rounded up to the next whole
+/// millisecond.
+async fn sleep_from(start: Instant, delay: Duration) {
+    if delay.is_zero() {
+        yield_now().await;
+    } else {
+        sleep_until(start + delay).await;
+    }
+}
+
 pub async fn sleeps(case: Arc<Sleeps>, log: Log) -> Vec<u64> {
     let start = |index| log.spawn(sleep_once(case.delay(index)));
     let tasks = (0..case.tasks).map(start).collect();
@@ -37,9 +47,10 @@ pub async fn sleeps(case: Arc<Sleeps>, log: Log) -> Vec<u64> {
 
 /// Returns by how many nanoseconds it woke late, in two's complement: early is negative.
 async fn sleep_once(delay: Duration) -> u64 {
-    let deadline = Instant::now() + delay;
-    sleep_until(deadline).await;
+    let start = Instant::now();
+    sleep_from(start, delay).await;
     let now = Instant::now();
+    let deadline = start + delay;
     let late = now.saturating_duration_since(deadline).as_nanos() as u64;
     let early = deadline.saturating_duration_since(now).as_nanos() as u64;
     late.wrapping_sub(early)
@@ -120,7 +131,7 @@ async fn beat(case: Heartbeat) -> Pulse {
     let mut last = first;
     let mut longest = Duration::ZERO;
     for _ in 0..case.beats {
-        sleep_until(last + interval).await;
+        sleep_from(last, interval).await;
         let now = Instant::now();
         longest = longest.max(now - last);
         last = now;
@@ -145,9 +156,10 @@ pub async fn mix(case: Arc<Mix>, log: Log) -> Vec<u64> {
 }
 
 async fn wait_and_compute(case: Mix, index: usize) -> u64 {
+    let wait = Duration::from_nanos(case.wait_ns);
     let mut value = 0u64;
     for round in 0..case.rounds {
-        sleep(Duration::from_nanos(case.wait_ns)).await;
+        sleep_from(Instant::now(), wait).await;
         value = value.wrapping_add(leaf_value(index * case.rounds + round, case.work));
     }
     value
