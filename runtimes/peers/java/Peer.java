@@ -38,36 +38,44 @@ final class Peer {
 
     private record Run(double wallS, long[] results, Flights flights) {}
 
-    public static void main(String[] arguments) throws IOException {
+    public static void main(String[] arguments) {
+        int status = 1;
+        try {
+            serve();
+            status = 0;
+        } catch (OutOfMemoryError error) { // The machine gives no more threads, or no more memory.
+            say(Map.of("limit", String.valueOf(error.getMessage())));
+        } catch (Throwable error) {
+            say(Map.of("error", String.valueOf(error)));
+        } finally {
+            System.exit(status); // Pools keep their threads, and these the virtual machine.
+        }
+    }
+
+    private static void serve() throws Exception {
         final String version =
                 "openjdk %s %s"
                         .formatted(
                                 System.getProperty("java.version"),
                                 System.getProperty("java.version.date"));
+        Pools.start();
         say(Map.of("hello", Map.of("version", version, "task_limit", Pools.MOST_THREADS)));
         final var requests =
                 new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         Run last = null;
-        try {
-            for (String line; (line = requests.readLine()) != null; ) {
-                final Request request = GSON.fromJson(line, Request.class);
-                if (request.request().equals("run")) {
-                    last = run(request);
-                    say(Map.of("wall_s", last.wallS()));
-                } else {
-                    write(request.results(), last.results());
-                    if (!request.flights().isEmpty()) {
-                        write(request.flights(), last.flights().times());
-                    }
-                    say(Map.of("written", true));
+        for (String line; (line = requests.readLine()) != null; ) {
+            final Request request = GSON.fromJson(line, Request.class);
+            if (request.request().equals("run")) {
+                last = run(request);
+                say(Map.of("wall_s", last.wallS()));
+            } else {
+                write(request.results(), last.results());
+                if (!request.flights().isEmpty()) {
+                    write(request.flights(), last.flights().times());
                 }
+                say(Map.of("written", true));
             }
-        } catch (OutOfMemoryError error) { // The machine gives no more threads, or no more memory.
-            say(Map.of("limit", error.getMessage()));
-        } catch (Exception error) {
-            say(Map.of("error", String.valueOf(error)));
         }
-        System.exit(0); // Pools keep their threads.
     }
 
     private static void say(Map<String, ?> answer) {

@@ -30,6 +30,12 @@ final class Pools {
 
     private Pools() {}
 
+    /** Has both work once, so that the first run does not wait for what a pool loads and makes. */
+    static void start() throws InterruptedException, ExecutionException {
+        COMPUTING.submit(() -> {}).get();
+        gather(1, null, i -> () -> i);
+    }
+
     private static void hand(Runnable task, ThreadPoolExecutor pool) {
         try {
             pool.getQueue().put(task);
