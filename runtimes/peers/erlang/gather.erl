@@ -8,7 +8,7 @@
 %% messages for each.
 all(N, ArgumentOf, Task, Log) ->
     start(0, N, ArgumentOf, followed(Task, Log), self()),
-    [Result || {_, Result} <- lists:sort(collect(N, []))].
+    [Result || {_, Result} <- lists:keysort(1, collect(N, []))].
 
 start(N, N, _, _, _) ->
     ok;

@@ -12,14 +12,17 @@ export function leafValue(index, steps) {
   return state >>> 0;
 }
 
-/** Of leaves' numbers or inner tasks' BigInts, modulo 2^64. */
-export function sumOf(values) {
-  let sum = 0n;
-  for (const value of values) sum += BigInt(value);
-  return BigInt.asUintN(64, sum);
-}
-
 const u64 = (value) => BigInt.asUintN(64, value);
+
+/** The sum of two modulo 2^64: a number as long as it is exact, which is cheaper, and a BigInt from
+    2^53 on. */
+export function add(a, b) {
+  if (typeof a === 'number' && typeof b === 'number') {
+    const sum = a + b;
+    if (Number.isSafeInteger(sum)) return sum;
+  }
+  return u64(BigInt(a) + BigInt(b));
+}
 
 function splitmix64(seed) {
   let z = u64(seed + 0x9e3779b97f4a7c15n);

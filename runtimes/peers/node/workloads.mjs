@@ -1,11 +1,10 @@
 // What bench/README.md asks of tasks. Each workload resolves to the results of one gather. Times
-// are performance.now(), milliseconds with a fraction; a leaf's state is of 32 bits and a number,
-// sums are of 64 and BigInts.
+// are performance.now(), milliseconds with a fraction.
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { delayNs, leafValue, sumOf } from './computing.mjs';
+import { add, delayNs, leafValue } from './computing.mjs';
 
 const MOST_WAITING = 4096; // Connections that the kernel holds until they are accepted.
 const NS_PER_MS = 1e6;
@@ -43,7 +42,7 @@ function children(spec, levels, position, gather) {
   const first = position * spec.fan_out;
   if (levels === 1) return gather(spec.fan_out, (i) => leaf(first + i, spec.work));
   return gather(spec.fan_out, async (i) =>
-    sumOf(await children(spec, levels - 1, first + i, gather)),
+    (await children(spec, levels - 1, first + i, gather)).reduce(add),
   );
 }
 
@@ -65,12 +64,12 @@ async function beat({ beats, interval_ns }) {
 }
 
 async function computeInParts({ parts, work }, index) {
-  let value = 0n;
+  let value = 0;
   for (let part = 0; part < parts; part++) {
     await setImmediate();
-    value += BigInt(leafValue(index * parts + part, work));
+    value = add(value, leafValue(index * parts + part, work));
   }
-  return [BigInt.asUintN(64, value), 0, 0];
+  return [value, 0, 0];
 }
 
 function heartbeat(spec, gather) {
@@ -78,12 +77,12 @@ function heartbeat(spec, gather) {
 }
 
 async function waitAndCompute({ rounds, wait_ns, work }, index) {
-  let value = 0n;
+  let value = 0;
   for (let round = 0; round < rounds; round++) {
     await sleepUntil(performance.now() + wait_ns / NS_PER_MS);
-    value += BigInt(leafValue(index * rounds + round, work));
+    value = add(value, leafValue(index * rounds + round, work));
   }
-  return BigInt.asUintN(64, value);
+  return value;
 }
 
 function mix(spec, gather) {
