@@ -5,8 +5,9 @@
 //   fastest benchmark (performance/fiber/skynet_detach.cpp) starts its fibers so and detaches them;
 //   whose stack is then given back when it ends, not when somebody joins it.
 // * pooled_fixedsize_stack, of which the documentation says that it recycles stacks: the next fiber
-//   has the one that was given back last. Two pages each, as in Boost's benchmarks: a million of the
-//   default 128 KiB would be more than the kernel lets a process reserve.
+//   has the one that was given back last. Two pages each, as in performance/fiber/
+//   skynet_stealing_join.cpp, where others of Boost's benchmarks have one: a million of the default
+//   128 KiB would be more than the kernel lets a process reserve.
 // * In echo asio is where the thread waits, as the documentation's chapters on asio and on
 //   scheduling algorithms of one's own show: see asio_round_robin.
 #include "../cpp/protocol.hpp"
@@ -239,8 +240,8 @@ public:
 
     std::uint16_t listen() override { return listener_.local_endpoint().port(); }
 
-    /// On a thread of its own, since a thread has one algorithm: asio's timers count milliseconds
-    /// there, round_robin's nanoseconds, so that whoever only sleeps is better off with the latter.
+    /// On a thread of its own, since a thread has one algorithm: io_context::run_one_until() waits
+    /// whole milliseconds, round_robin as long as asked, so that who sleeps is better off with it.
     void echo(const echo_case& spec, std::span<std::uint64_t> echoed, flight_log* log) override {
         std::thread([&] {
             fibers::use_scheduling_algorithm<asio_round_robin>(io_);
