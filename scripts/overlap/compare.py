@@ -76,6 +76,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="print what FILE holds of one case, or its head line (head), as Markdown",
     )
     modes.add_argument(
+        "--peers-ahead",
+        action="store_true",
+        help="print where in FILE a peer needs less than the suite's best backend of its model",
+    )
+    modes.add_argument(
         "--plane",
         type=Path,
         metavar="PATH",
@@ -313,6 +318,11 @@ def run(options: argparse.Namespace) -> int:
         return print_false_alarms(options)
     if options.measured:
         print(measured(one_file(options, "--measured"), options.measured), end="")
+        return 0
+    if options.peers_ahead:
+        from overlap.standing import standing
+
+        print(standing(one_file(options, "--peers-ahead")), end="")
         return 0
     sources = read_sources(options)
     print_problems(sources)

@@ -121,6 +121,12 @@ def _ratio(counter: str) -> Cell:
     return lambda row, floor: plain(row.ratio(floor, counter)) if floor else NOT_MEASURED
 
 
+def _memory(row: RowSamples) -> float | None:
+    """A slope below 0 says that tasks take less than what comes and goes with the program itself."""
+    slope = row.middle("bytes_per_task")
+    return slope if slope is not None and slope > 0 else None
+
+
 def _syscalls(row: RowSamples, _: RowSamples | None) -> str:
     return plain(row.middle("syscalls_per_task"))
 
@@ -167,7 +173,7 @@ def _columns(rows: Sequence[RowSamples]) -> list[tuple[Column, Cell]]:
         (Column(f"CPU/{unit}"), lambda row, _: seconds(row.middle("cpu_per_task_s"))),
         (
             Column("memory/task", optional=1),
-            lambda row, _: byte_count(row.middle("bytes_per_task")),
+            lambda row, _: byte_count(_memory(row)),
         ),
         *([PEAK] if _has_peers(rows) else []),
     ]

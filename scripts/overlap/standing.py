@@ -1,0 +1,103 @@
+"""Where other people's runtimes are ahead of the suite's own: for each case and figure the peers that
+need less than the best backend of the same model."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from overlap.metrics import METRICS, Metric
+from overlap.models import MODELS, model_of
+from overlap.records import Records
+from overlap.reporting import markdown_table
+from overlap.statistics import least_blocks, paired
+from overlap.tables import RowSamples, samples_of_rows
+from overlap.units import digits
+
+FIGURES = ("wall", "cpu", "memory")
+# A ratio from fewer blocks than a verdict takes has no interval: then it has to be as far from 1 as
+# a difference must be to matter.
+MATTERS = 0.05
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A peer that needs `ratio` of what `best` needs, the suite's best backend of its model.
+    Without an interval, `low` and `high` are NaN."""
+
+    case: str
+    metric: Metric
+    peer: str
+    best: str
+    ratio: float
+    low: float
+    high: float
+    blocks: int
+
+
+def _values(row: RowSamples, metric: Metric) -> dict[int, float]:
+    """By block."""
+    found = {block: metric.of(counters) for block, counters in row.by_block.items()}
+    return {block: value for block, value in found.items() if value}
+
+
+def _compared(case: str, metric: Metric, peer: RowSamples, best: RowSamples) -> Ahead | None:
+    ours, theirs = _values(best, metric), _values(peer, metric)
+    shared = sorted(ours.keys() & theirs.keys())
+    if not shared:
+        return None
+    logs = np.array([[math.log(theirs[block] / ours[block]) for block in shared]])
+    names = (case, metric, peer.row.backend, best.row.backend)
+    if len(shared) < least_blocks(1):
+        ratio = math.exp(median(logs[0]))
+        return (
+            Ahead(*names, ratio, math.nan, math.nan, len(shared)) if ratio < 1 - MATTERS else None
+        )
+    found = paired(logs)
+    centre, low, high = (float(np.exp(x[0])) for x in (found.centre, found.low, found.high))
+    return Ahead(*names, centre, low, high, len(shared)) if high < 1 else None
+
+
+def peers_ahead(records: Records) -> Iterator[Ahead]:
+    """In the order of the cases, the figures and the models."""
+    rows = [row for row in samples_of_rows(records).values() if not row.words]
+    rows = [row for row in rows if not row.row.placebo_of]
+    for case in dict.fromkeys(row.row.case_name for row in rows):
+        for metric in (METRICS[name] for name in FIGURES):
+            for model in MODELS:
+                of_model = [
+                    row
+                    for row in rows
+                    if row.row.case_name == case
+                    and model_of(row.row) == model
+                    and _values(row, metric)
+                ]
+                yield from _of_model(case, metric, of_model)
+
+
+def _of_model(case: str, metric: Metric, rows: Sequence[RowSamples]) -> Iterator[Ahead]:
+    own = [row for row in rows if not row.row.model]
+    if not own:
+        return
+    # A median of two blocks may be the smallest by luck.
+    most = max(len(_values(row, metric)) for row in own)
+    own = [row for row in own if 2 * len(_values(row, metric)) >= most]
+    best = min(own, key=lambda row: median(_values(row, metric).values()))
+    for peer in rows:
+        if peer.row.model and (found := _compared(case, metric, peer, best)):
+            yield found
+
+
+def standing(records: Records) -> str:
+    """A table in Markdown, or a sentence if there is nothing to list."""
+    lines = [["case", "figure", "peer", "our best of its model", "ratio", "blocks"]]
+    for each in peers_ahead(records):
+        ratio = digits(each.ratio)
+        if not math.isnan(each.low):
+            ratio += f" [{digits(each.low)}, {digits(each.high)}]"
+        lines.append([each.case, each.metric.title, each.peer, each.best, ratio, str(each.blocks)])
+    if len(lines) == 1:
+        return "No peer is ahead of our best backend of its model.\n"
+    return "\n".join(markdown_table(lines)) + "\n"
