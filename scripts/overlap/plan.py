@@ -172,7 +172,8 @@ class Plan:
 
     def seconds_left(self) -> float:
         """From the median of each row's samples so far that took the same beside time. Rows without
-        any are taken at what the plan expected, corrected by how far that was off for the others."""
+        any are taken at what the plan expected, corrected by how far that was off for the others.
+        """
         plain = {
             name: median(s / factor for factor, taken in of_row.items() for s in taken)
             for name, of_row in self._durations.items()
