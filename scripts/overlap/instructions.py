@@ -51,6 +51,8 @@ def smallest_items(case: Case) -> float:
 
 def why_not_of(row: Row) -> str:
     """Why a row's instructions are not counted; empty if they may be."""
+    if row.model:
+        return "a peer is a program of its own, which valgrind does not follow"
     if row.workload not in SMALLEST:
         return "its tasks compute or wait, whatever runs them"
     if row.backend.startswith("process_"):

@@ -1,5 +1,6 @@
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def test_the_smallest_case_has_one_task_and_the_other_keys():
 def test_rows_whose_instructions_tell_nothing_are_left_out(workload, backend, words):
     assert words in why_not_of(row(workload, backend))
     assert bool(words) == bool(why_not_of(row(workload, backend)))
+
+
+def test_a_peers_instructions_are_not_taken_for_those_of_the_harness():
+    peer = replace(row("gather", "go"), model="fibers", language="Go", version="1")
+    assert "valgrind does not follow" in why_not_of(peer)
 
 
 def fake_valgrind(tmp_path, monkeypatch, body):
