@@ -4,10 +4,15 @@
 
 #include <chrono>
 #include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -143,6 +148,26 @@ private:
     std::coroutine_handle<> waiter_;
     std::thread thread_;
 };
+
+/// Compilers lay frames out as they like, so where an awaiter lies is made up here.
+TEST(near_pointer_test, reaches_256_kibibytes_either_way_and_no_further) {
+    using near = detail::near_pointer<std::uint64_t>;
+    constexpr std::ptrdiff_t reach = 256 * 1024 / sizeof(std::uint64_t);
+    std::vector<std::uint64_t> frame(4 * reach);
+    std::uint64_t* const here = &frame[2 * reach];
+    const auto reaches = [&](std::size_t offset, std::ptrdiff_t there) {
+        auto* const place = reinterpret_cast<std::byte*>(here) + offset;
+        return (::new (place) near(here + there))->operator->() == here + there;
+    };
+    for (const std::size_t offset : {0, 2, 6}) {
+        EXPECT_TRUE(reaches(offset, 1));
+        EXPECT_TRUE(reaches(offset, -1));
+        EXPECT_TRUE(reaches(offset, reach - 1));
+        EXPECT_TRUE(reaches(offset, -reach));
+        EXPECT_THROW(reaches(offset, reach), std::length_error);
+        EXPECT_THROW(reaches(offset, -reach - 1), std::length_error);
+    }
+}
 
 template <event_loop Loop>
 class foreign_thread_test : public on_loop<Loop> {};

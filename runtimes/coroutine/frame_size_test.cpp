@@ -83,7 +83,7 @@ TEST_F(frame_size_test, of_what_waits) {
     RecordProperty("reading", static_cast<int>(frame_size(reading(runtime(), 0, buffer))));
     RecordProperty("awaiting", static_cast<int>(frame_size(awaiting(yielding(runtime(), 1)))));
 #if defined(__OPTIMIZE__) && !defined(__clang__)
-    EXPECT_LE(asleep, 128U);
+    EXPECT_LE(asleep, 112U);
 #else
     EXPECT_LE(asleep, 144U);
 #endif
@@ -116,7 +116,7 @@ std::size_t peak_memory(Work work) {
     return kibibytes * 1024;
 }
 
-TEST_F(frame_size_test, a_sleeping_task_takes_at_most_160_bytes_as_a_slope) {
+TEST_F(frame_size_test, a_sleeping_task_takes_at_most_144_bytes_as_a_slope) {
     if (under_thread_sanitizer) GTEST_SKIP() << "its shadow memory would be measured, too";
     const auto sleep_all = [](std::size_t tasks) {
         return [tasks] {
@@ -133,7 +133,7 @@ TEST_F(frame_size_test, a_sleeping_task_takes_at_most_160_bytes_as_a_slope) {
     const std::size_t slope =
         (peak_memory(sleep_all(many)) - peak_memory(sleep_all(few))) / (many - few);
     RecordProperty("bytes_per_task", static_cast<int>(slope));
-    EXPECT_LE(slope, 160U);
+    EXPECT_LE(slope, 144U);
 }
 
 }  // namespace

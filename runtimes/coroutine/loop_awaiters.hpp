@@ -18,6 +18,8 @@ namespace overlap::detail {
 template <event_loop Loop>
 class [[nodiscard]] sleep_awaiter {
 public:
+    using lies_in_frame = void;
+
     sleep_awaiter(Loop& loop, time_point deadline) noexcept {
         op_.scratch = &loop;
         op_.deadline = deadline;
@@ -37,6 +39,8 @@ private:
 template <event_loop Loop>
 class [[nodiscard]] yield_awaiter {
 public:
+    using lies_in_frame = void;
+
     explicit yield_awaiter(Loop& loop) noexcept : loop_(loop) {}
 
     static bool await_ready() noexcept { return false; }
@@ -55,6 +59,8 @@ private:
 template <event_loop Loop, class Result>
 class [[nodiscard]] io_awaiter {
 public:
+    using lies_in_frame = void;
+
     io_awaiter(Loop& loop, operation_kind kind, int descriptor,
                std::span<std::byte> buffer = {}) noexcept
         : loop_(loop), op_(kind) {
@@ -93,6 +99,8 @@ private:
 template <event_loop Loop>
 class [[nodiscard]] write_awaiter {
 public:
+    using lies_in_frame = void;
+
     write_awaiter(Loop& loop, int descriptor, std::span<const std::byte> bytes) noexcept
         : op_{loop} {
         op_.descriptor = descriptor;
@@ -139,6 +147,8 @@ private:
 template <event_loop Loop>
 class [[nodiscard]] connect_awaiter {
 public:
+    using lies_in_frame = void;
+
     connect_awaiter(Loop& loop, const endpoint& peer) noexcept : op_{loop, peer} {}
 
     static bool await_ready() noexcept { return false; }

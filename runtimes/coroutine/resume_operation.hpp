@@ -26,7 +26,7 @@ struct resume_operation : Operation {
 
 /// The same for an operation that lies in the frame of the coroutine it resumes, which most do: the
 /// coroutine is found from the operation's own address. A handle more would take a sleeping task
-/// from 128 to 144 bytes.
+/// from 112 to 128 bytes.
 template <class Operation>
 struct in_frame_operation : Operation {
     template <class... Arguments>
