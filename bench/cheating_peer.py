@@ -66,6 +66,12 @@ def forget_a_flight(run):
     return replace(run, flights=run.flights[:-1])
 
 
+def linger_over_flights(run):
+    if run.flights:
+        time.sleep(0.2)
+    return run
+
+
 def land_at_once(run):
     return replace(run, flights=[(start, start) for start, _ in run.flights])
 
@@ -134,6 +140,7 @@ AFTERWARDS = {
         report_half,
         stand_still,
         forget_a_flight,
+        linger_over_flights,
         land_at_once,
         land_before_taking_off,
         fly_for_an_hour,

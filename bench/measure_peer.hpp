@@ -113,7 +113,7 @@ private:
         }
         throw wrong_result("says that it ran for " + std::to_string(run.wall_s) +
                            " s, but answered after " + std::to_string(run.answered_s) + " s, in " +
-                           std::to_string(tries) + " runs");
+                           std::to_string(tries) + (trace ? " traced runs" : " runs"));
     }
 
     double measure_once(const std::string& label, std::size_t repeat, const case_type& spec,

@@ -195,6 +195,7 @@ def test_without_a_misdeed_the_cheat_is_an_honest_peer(tmp_path, workload, small
         ("report_half", "echo/long", "wrong: says that it ran for 0."),
         ("stand_still", "gather/few", "wrong: says that it ran for 0.000000 s"),
         ("forget_a_flight", "gather/few", "wrong: 19 of 20 flights"),
+        ("linger_over_flights", "gather/few", "s, in 3 traced runs"),
         ("land_at_once", "sleeps/few", "wrong: tasks were in flight for 0.000000 s all together"),
         ("land_before_taking_off", "mix/few", "wrong: a task ended before it began"),
         ("fly_for_an_hour", "gather/few", "wrong: tasks were in flight over 3600."),

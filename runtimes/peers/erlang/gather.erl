@@ -1,6 +1,6 @@
 %% Tasks: functions of an argument, each in a process of its own.
 -module(gather).
--export([all/4, new_log/1, flights/1]).
+-export([all/4, new_log/1, flights/1, delete_log/1]).
 
 %% Runs N tasks and returns their results in order. What the task of an index is called with is
 %% worked out here, so that a process is sent no more than it needs. Results are received in
@@ -38,10 +38,8 @@ followed(Task, Log) ->
         Result
     end.
 
-%% Takes the log's pairs, as one list of numbers.
-flights(none) ->
-    [];
-flights(Log) ->
-    Times = [Time || {Start, End} <- ets:tab2list(Log), Time <- [Start, End]],
-    ets:delete(Log),
-    Times.
+%% The log's pairs, as one list of numbers.
+flights(Log) -> [Time || {Start, End} <- ets:tab2list(Log), Time <- [Start, End]].
+
+delete_log(none) -> true;
+delete_log(Log) -> ets:delete(Log).

@@ -19,23 +19,25 @@ serve() ->
     ok = io:setopts([binary]),
     Version = list_to_binary("Erlang/OTP " ++ erlang:system_info(otp_release)),
     say(#{hello => #{version => Version, task_limit => null}}),
-    answer(io:get_line(""), {[], []}).
+    answer(io:get_line(""), {[], none}).
 
 say(Answer) ->
     io:put_chars([jiffy:encode(Answer), $\n]).
 
+%% What the last run came to, its results and its log, waits here until it is asked for: to make a
+%% list of a million flights takes longer than many a run, and an answer tells the time of the run.
 answer(eof, _) ->
     ok;
-answer(Line, Last) ->
+answer(Line, {Results, Log} = Last) ->
     case jiffy:decode(Line, [return_maps]) of
         #{<<"request">> := <<"run">>} = Request ->
-            {Wall, Results, Flights} = run(Request),
+            gather:delete_log(Log),
+            {Wall, NewResults, NewLog} = run(Request),
             say(#{wall_s => Wall}),
-            answer(io:get_line(""), {Results, Flights});
+            answer(io:get_line(""), {NewResults, NewLog});
         #{<<"results">> := ResultsPath, <<"flights">> := FlightsPath} ->
-            {Results, Flights} = Last,
             write(ResultsPath, Results),
-            FlightsPath =:= <<>> orelse write(FlightsPath, Flights),
+            FlightsPath =:= <<>> orelse write(FlightsPath, gather:flights(Log)),
             say(#{written => true}),
             answer(io:get_line(""), Last)
     end.
@@ -47,12 +49,12 @@ run(#{<<"workload">> := <<"echo">>, <<"case">> := Case, <<"trace">> := Trace}) -
     Log = gather:new_log(Trace),
     {Wall, Results} = timed(1, fun() -> workloads:echo(Listener, Case, Log) end, []),
     ok = gen_tcp:close(Listener),
-    {Wall, Results, gather:flights(Log)};
+    {Wall, Results, Log};
 run(#{<<"workload">> := Name, <<"case">> := Case, <<"repeat">> := Repeat, <<"trace">> := Trace}) ->
     Log = gather:new_log(Trace),
     Workload = workloads:named(Name),
     {Wall, Results} = timed(Repeat, fun() -> Workload(Case, Log) end, []),
-    {Wall, Results, gather:flights(Log)}.
+    {Wall, Results, Log}.
 
 %% The seconds that all repetitions take, and what the last one returned.
 timed(Repeat, Root, Results) ->

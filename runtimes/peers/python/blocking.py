@@ -7,7 +7,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from protocol import Case
@@ -132,5 +132,5 @@ def accept_and_echo(listener: socket.socket, size: int) -> int:
     return echo_connection(listener.accept()[0], size)
 
 
-def numbers_of(pulses: list[tuple[int, int, int]]) -> list[int]:
+def numbers_of(pulses: Iterable[tuple[int, int, int]]) -> list[int]:
     return [number for pulse in pulses for number in pulse]

@@ -6,7 +6,7 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Case = dict[str, Any]
@@ -16,11 +16,12 @@ PYTHON = f"Python {platform.python_version()}"
 @dataclass
 class Run:
     """What one request came to. `results` are whole numbers of 64 bits, negative ones included;
-    `flights` are pairs of nanoseconds, as many as tasks, if the request asked for them."""
+    `flights` are pairs of nanoseconds, as many as tasks, if the request asked for them. Both are
+    gone through once at most."""
 
     wall_s: float
     results: Iterable[int]
-    flights: list[tuple[int, int]] = field(default_factory=list)
+    flights: Iterable[tuple[int, int]] = ()
 
 
 def say(**answer: object) -> None:

@@ -88,11 +88,10 @@ def run(pool: ProcessPoolExecutor, workload: str, case: Case, repeat: int, trace
     task, arguments = TASKS[workload]
     each = partial(traced if trace else untraced, task, case)
     chunk = chunk_size(workload, case)
-    wall_s, results = timed(repeat, lambda: list(pool.map(each, arguments(case), chunksize=chunk)))
-    flights = []
-    if trace:
-        flights = [flight for _, of_task in results for flight in of_task]
-        results = [result for result, _ in results]
+    wall_s, home = timed(repeat, lambda: list(pool.map(each, arguments(case), chunksize=chunk)))
+    # Taken apart as they are written: the answer is due.
+    results = (result for result, _ in home) if trace else home
+    flights = (flight for _, of_task in home for flight in of_task) if trace else ()
     return Run(wall_s, numbers_of(results) if workload == "heartbeat" else results, flights)
 
 
