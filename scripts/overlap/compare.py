@@ -22,6 +22,7 @@ from overlap.comparison import (
 from overlap.documents import DocumentError, Documents
 from overlap.measured import measured
 from overlap.metrics import METRICS, Metric
+from overlap.overview import overview
 from overlap.records import Records, read_records
 from overlap.sampling import UsageError
 from overlap.sources import Source, read_source
@@ -74,6 +75,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--measured",
         metavar="CASE",
         help="print what FILE holds of one case, or its head line (head), as Markdown",
+    )
+    modes.add_argument(
+        "--overview",
+        metavar="CASE:METRIC,...",
+        help="print one table of FILE with a column for each of these figures, as Markdown",
     )
     modes.add_argument(
         "--peers-ahead",
@@ -318,6 +324,9 @@ def run(options: argparse.Namespace) -> int:
         return print_false_alarms(options)
     if options.measured:
         print(measured(one_file(options, "--measured"), options.measured), end="")
+        return 0
+    if options.overview is not None:
+        print(overview(one_file(options, "--overview"), options.overview), end="")
         return 0
     if options.peers_ahead:
         from overlap.standing import standing

@@ -1,0 +1,60 @@
+"""One table of a whole run: a line for each backend, a column for each figure that was asked for."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from overlap.metrics import METRICS, Metric
+from overlap.models import is_absent, language_of, model_of, place_of
+from overlap.records import Records
+from overlap.reporting import markdown_table
+from overlap.sampling import Row, UsageError
+from overlap.tables import RowSamples, samples_of_rows
+from overlap.units import NOT_MEASURED
+
+Figure = tuple[str, Metric]  # A case, such as gather/1k_empty, and what is shown of it.
+
+
+def parse_figures(text: str, cases: Sequence[str]) -> list[Figure]:
+    """Of `CASE:METRIC,...`. Raises UsageError for a case that is none of `cases`, or no metric."""
+    found = []
+    for part in text.split(","):
+        case, _, name = part.strip().partition(":")
+        if case not in cases:
+            known = ", ".join(cases)
+            raise UsageError(f"--overview {part.strip()!r}: expected a case, one of {known}")
+        if name not in METRICS:
+            known = ", ".join(METRICS)
+            raise UsageError(
+                f"--overview {part.strip()!r}: expected a metric after {case}:, {known}"
+            )
+        found.append((case, METRICS[name]))
+    return found
+
+
+def overview(records: Records, figures: str) -> str:
+    """Medians over blocks, in Markdown. Raises UsageError as parse_figures does."""
+    rows = [row for row in samples_of_rows(records).values() if not row.row.placebo_of]
+    by_name = {row.row.row: row for row in rows}
+    chosen = parse_figures(figures, list(dict.fromkeys(row.row.case_name for row in rows)))
+    backends: dict[str, Row] = {}
+    for row in rows:
+        if row.row.case_name in (case for case, _ in chosen) and not is_absent(row.row):
+            backends.setdefault(row.row.backend, row.row)
+    ordered = sorted(backends.values(), key=lambda row: place_of(model_of(row)))
+    units = {row.row.case_name: row.row.unit for row in rows}
+    titles = [f"{c}: {m.title.replace('a task', f'a {units[c]}')}" for c, m in chosen]
+    lines = [["backend", "model", "language", *titles]]
+    for row in ordered:
+        cells = [_cell(by_name.get(f"{case}/{row.backend}"), metric) for case, metric in chosen]
+        lines.append([row.backend, model_of(row), language_of(row), *cells])
+    return "\n".join(markdown_table(lines, [True, True, True, *[False] * len(chosen)])) + "\n"
+
+
+def _cell(row: RowSamples | None, metric: Metric) -> str:
+    if row is None:
+        return NOT_MEASURED
+    if row.words:
+        return row.words
+    values = [metric.of(counters) for counters in row.by_block.values()]
+    known = [value for value in values if value is not None]
+    return metric.show(median(known)) if known else NOT_MEASURED
