@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from overlap.metrics import METRICS, Metric
-from overlap.models import is_absent, language_of, model_of, place_of
+from overlap.models import OWN_VERSION, is_absent, language_of, model_of, place_of
 from overlap.records import Records
 from overlap.reporting import markdown_table
 from overlap.sampling import Row, UsageError
@@ -43,11 +43,13 @@ def overview(records: Records, figures: str) -> str:
     ordered = sorted(backends.values(), key=lambda row: place_of(model_of(row)))
     units = {row.row.case_name: row.row.unit for row in rows}
     titles = [f"{c}: {m.title.replace('a task', f'a {units[c]}')}" for c, m in chosen]
-    lines = [["backend", "model", "language", *titles]]
+    lines = [["backend", "model", "language", *titles, "version"]]
     for row in ordered:
         cells = [_cell(by_name.get(f"{case}/{row.backend}"), metric) for case, metric in chosen]
-        lines.append([row.backend, model_of(row), language_of(row), *cells])
-    return "\n".join(markdown_table(lines, [True, True, True, *[False] * len(chosen)])) + "\n"
+        lines.append(
+            [row.backend, model_of(row), language_of(row), *cells, row.version or OWN_VERSION]
+        )
+    return "\n".join(markdown_table(lines, [True, True, True, *[False] * len(chosen), True])) + "\n"
 
 
 def _cell(row: RowSamples | None, metric: Metric) -> str:

@@ -23,7 +23,8 @@ def path(tmp_path):
 def test_a_line_for_each_backend_grouped_by_model_and_none_for_the_placebo(path):
     table = overview(read_records(path), FIGURES).splitlines()
     assert table[0] == (
-        "| backend | model | language | gather/a: wall time | gather/b: CPU time a task |"
+        "| backend | model | language | gather/a: wall time | gather/b: CPU time a task "
+        "| version |"
     )
     names = [line.split(" | ")[0].removeprefix("| ") for line in table[2:]]
     assert names == ["floor", "coroutine:uring", "thread_pool", "broken"]
@@ -38,12 +39,14 @@ def test_cells_are_medians_or_the_words_that_stand_for_them(path):
     )
     middle = (walls[14] + walls[15]) / 2
     table = overview(records, "gather/a:wall")
-    assert f"| thread_pool | threads | C++ | {middle * 1e3:.2f} ms |" in table
-    assert "| broken | other | C++ | limit: no memory |" in table
+    assert f"| thread_pool | threads | C++ | {middle * 1e3:.2f} ms | this suite |" in table
+    assert "| broken | other | C++ | limit: no memory | this suite |" in table
 
 
 def test_what_was_not_measured_is_a_dash(path):
-    assert "| floor | floor | C++ | – |" in overview(read_records(path), "gather/a:memory")
+    assert "| floor | floor | C++ | – | this suite |" in overview(
+        read_records(path), "gather/a:memory"
+    )
 
 
 def test_a_backend_that_a_case_does_not_have_is_a_dash(path):
@@ -54,7 +57,7 @@ def test_a_backend_that_a_case_does_not_have_is_a_dash(path):
         return [] if record["row"] == "gather/b/floor" else [record]
 
     table = overview(read_records(edit(path, without)), "gather/b:wall,gather/a:wall")
-    assert re.search(r"\| floor \| floor \| C\+\+ \| – \| \d+ µs \|", table)
+    assert re.search(r"\| floor \| floor \| C\+\+ \| – \| \d+ µs \| this suite \|", table)
 
 
 @pytest.mark.parametrize(
