@@ -98,6 +98,7 @@ private:
         for (int i = 1; i <= turn_length && !stopping_; ++i) {
             operation* op = ready_.pop();
             if (op == nullptr) return;
+            __builtin_prefetch(ready_.front());  // Of many that waited, the next one is cold.
             op->done(op);
             if (i != next_look) continue;
             const auto now = std::chrono::steady_clock::now();

@@ -8,7 +8,9 @@
 // in which its deadline differs from `current_`, in the slot of that digit's value; so every slot
 // of a lower level is due before any slot of a higher one. When time reaches a slot, its timers are
 // dealt out to the lower levels, in order, until at level 0 all timers of a slot share one
-// deadline. Source: the hierarchical wheel of G. Varghese and A. Lauck, "Hashed and hierarchical
+// deadline. Timers of one delay come to a slot in order of deadline already; those that are due are
+// taken from such a slot at once, which spares a million sleepers four passes over their memory.
+// Source: the hierarchical wheel of G. Varghese and A. Lauck, "Hashed and hierarchical
 // timing wheels", SOSP 1987, scheme 7; taken to full resolution it is the radix heap of R. Ahuja et
 // al., "Faster algorithms for the shortest path problem", J. ACM 37 (1990).
 #pragma once
@@ -57,11 +59,8 @@ public:
             timer_operation* op = due.first;
             due.first = nullptr;
             occupied_[first.level] &= ~(std::uint64_t{1} << first.digit);
-            if (first.level == 0) {
-                complete(op, ready);
-            } else {
-                deal_out(op);
-            }
+            if (due.in_order) op = complete_until(present, op, ready);
+            deal_out(op);
         }
         current_ = std::max(current_, present);
     }
@@ -91,6 +90,8 @@ private:
         timer_operation* first = nullptr;
         timer_operation* last = nullptr;  // Meaningful only while first is set.
         std::uint64_t earliest = 0;       // No timer of the slot is due before this.
+        std::uint64_t latest = 0;         // Of those that came, while in_order: that of the last.
+        bool in_order = true;  // Whether each came with no earlier deadline than the last.
     };
 
     static std::uint64_t ticks(time_point t) noexcept {
@@ -133,11 +134,14 @@ private:
             op->scratch = nullptr;
             into.first = op;
             into.earliest = deadline;
+            into.in_order = true;
         } else {
             op->scratch = into.last;
             into.last->next = op;
             into.earliest = std::min(into.earliest, deadline);
+            into.in_order = into.in_order && into.latest <= deadline;
         }
+        into.latest = deadline;
         into.last = op;
     }
 
@@ -159,20 +163,25 @@ private:
         }
     }
 
-    void complete(timer_operation* op, operation_queue& ready) noexcept {
-        while (op != nullptr) {
+    /// Of a list in order of deadline, completes those due at or before `present`. Returns the rest.
+    timer_operation* complete_until(std::uint64_t present, timer_operation* op,
+                                    operation_queue& ready) noexcept {
+        while (op != nullptr && ticks(op->deadline) <= present) {
             timer_operation* after = next_of(op);
+            __builtin_prefetch(after);
             op->state = idle;
             op->result = 0;
             ready.push(op);
             --size_;
             op = after;
         }
+        return op;
     }
 
     void deal_out(timer_operation* op) noexcept {
         while (op != nullptr) {
             timer_operation* after = next_of(op);
+            __builtin_prefetch(after);
             insert(op);
             op = after;
         }

@@ -103,6 +103,17 @@ TEST_F(TimerWheelTest, TheFarthestDeadlinesAreKept) {
     EXPECT_TRUE(wheel_.empty());
 }
 
+TEST_F(TimerWheelTest, SleepsOfOneDelayAreTakenFromASlotAsFarAsTheyAreDue) {
+    constexpr std::int64_t delay = 100'000'000;
+    for (std::size_t index = 0; index < 400; ++index) {
+        arm(index, delay + 300 * static_cast<std::int64_t>(index));
+    }
+    cancel(399);
+    arm(400, delay + 200 * 300);  // Out of order: the slots that it passes through are not sorted.
+    for (std::int64_t now = delay - 500; now < delay + 150'000; now += 7'001) expire(now);
+    EXPECT_TRUE(wheel_.empty());
+}
+
 TEST_F(TimerWheelTest, AgreesWithASortedMapOverRandomHistories) {
     for (std::uint32_t seed = 1; seed <= 20; ++seed) {
         std::mt19937_64 random(seed);
