@@ -16,7 +16,7 @@ from overlap.statistics import least_blocks, paired
 from overlap.tables import RowSamples, samples_of_rows
 from overlap.units import digits
 
-FIGURES = ("wall", "cpu", "memory")
+FIGURES = ("wall", "cpu", "memory", "lateness", "p99", "gap")
 # A ratio from fewer blocks than a verdict takes has no interval: then it has to be as far from 1 as
 # a difference must be to matter.
 MATTERS = 0.05
@@ -98,6 +98,8 @@ def standing(records: Records) -> str:
         if not math.isnan(each.low):
             ratio += f" [{digits(each.low)}, {digits(each.high)}]"
         lines.append([each.case, each.metric.title, each.peer, each.best, ratio, str(each.blocks)])
+    if not any(row.row.model and not row.words for row in samples_of_rows(records).values()):
+        return "No peer was measured.\n"
     if len(lines) == 1:
         return "No peer is ahead of our best backend of its model.\n"
     return "\n".join(markdown_table(lines)) + "\n"

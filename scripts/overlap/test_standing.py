@@ -65,3 +65,10 @@ def test_the_table_has_a_line_for_each_and_says_when_there_is_none():
         r"\| gather/a \| wall time \| fast \| coroutine:a \| 0\.80 \[0\.80, 0\.80\]", table
     )
     assert standing(records(8, {"coroutine:a": 1.0, "fast": 2.0})).startswith("No peer")
+    assert standing(records(8, {"coroutine:a": 1.0})) == "No peer was measured.\n"
+
+
+def test_lateness_is_a_figure_too():
+    late = {"coroutine:a": {"lateness_p50_s": 2e-3}, "fast": {"lateness_p50_s": 1e-3}}
+    (found,) = peers_ahead(records(8, {"coroutine:a": 1.0, "fast": 1.0}, **late))
+    assert found.metric.name == "lateness" and found.ratio == pytest.approx(0.5)

@@ -116,8 +116,8 @@ func listen() net.Listener {
 	return listener
 }
 
-// echo accepts in each task, as the specification has it, and not in a loop that starts them: many
-// goroutines may wait in Accept at once.
+// echo accepts in each task, one of the two ways that the specification allows: many goroutines may
+// wait in Accept at once.
 func echo(listener net.Listener, c *spec, flights *flightLog) any {
 	return gather(c.Connections, flights, func(int) int64 {
 		connection, err := listener.Accept()
