@@ -71,7 +71,7 @@ bool drain(int from, std::string& into) {
 
 }  // namespace
 
-child::child(purpose why, std::size_t quarters, const std::function<void(session&)>& body) {
+child::child(purpose why, const weighing& how, const std::function<void(session&)>& body) {
     std::array<int, 2> ends{};
     check_errno(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), "socketpair");
     line_ = unique_descriptor(ends[0]);
@@ -83,7 +83,7 @@ child::child(purpose why, std::size_t quarters, const std::function<void(session
         ::setpgid(0, 0);
         die_with(parent);
         ::close(line_.release());
-        session line(theirs.get(), why, quarters);
+        session line(theirs.get(), why, how);
         run_body(line, body);
         std::fflush(nullptr);
         ::_exit(0);

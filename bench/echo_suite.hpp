@@ -46,8 +46,8 @@ public:
         return spec;
     }
     static echo_case traced(const echo_case& spec) { return spec; }
-    static echo_case cut_down(echo_case spec, std::size_t quarters) {
-        spec.connections = spec.connections * quarters / 4;
+    static echo_case cut_down(echo_case spec, const weighing& how) {
+        spec.connections = spec.connections * how.quarters / 4;
         spec.messages = 1;
         return spec;
     }

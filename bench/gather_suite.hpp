@@ -36,8 +36,8 @@ public:
 
     static gather_case warm_up(const gather_case& spec) { return spec; }
     static gather_case traced(const gather_case& spec) { return spec; }
-    static gather_case cut_down(gather_case spec, std::size_t quarters) {
-        spec.fan_out = spec.fan_out * quarters / 4;
+    static gather_case cut_down(gather_case spec, const weighing& how) {
+        spec.fan_out = spec.fan_out * how.quarters / 4;
         return spec;
     }
     /// A tree does not come in quarters, and processes end too soon to be weighed.

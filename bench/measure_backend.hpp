@@ -7,7 +7,7 @@
 //   tasks(spec)                    the tasks that a run may have in flight at once
 //   flights(spec)                  how many tasks a traced run records
 //   expected_s(spec, task_limit)   how long a run takes, roughly, or 0
-//   warm_up(spec), traced(spec), cut_down(spec, quarters)   variants of a case
+//   warm_up(spec), traced(spec), cut_down(spec, weighing)   variants of a case
 // made from a case, in the measuring process and before the runtime is. Its object has
 //   begin(line, spec)              called before each run
 //   root(runtime, spec, log)       the root task in the runtime's colour
@@ -15,6 +15,7 @@
 // and the class itself
 //   cases(specification)           its cases in a workload file
 //   result, result_count(spec)     what a run returns, in an array of so many
+//   can_stretch(spec)              if there is one: whether cut_down can make its sleeps longer
 //   to_json(spec)                  a case as peers are told it
 //   least_in_flight(spec, n)       how many tasks are so at once if a runtime can have n of them
 //   least_lifetimes_s(spec)        what its tasks wait all together
@@ -60,21 +61,15 @@ public:
 
     measured_case(session& line, const case_type& spec)
         : line_(line), spec_(spec), warm_up_(Workload::warm_up(spec)),
-          traced_(Workload::traced(spec)), cut_down_(Workload::cut_down(spec, line.quarters())),
+          traced_(Workload::traced(spec)), cut_down_(Workload::cut_down(spec, line.how_to_weigh())),
           log_(line.why() == purpose::measure_trace ? Workload::flights(traced_) : 0), work_(spec) {
     }
 
     /// `run(work, spec, log)` returns the results of one run.
     template <class Run>
     void measure(const std::function<process_usage()>& usage, Run run, bool can_trace) {
+        if (line_.why() == purpose::weigh) return weigh(run);
         no_log nothing;
-        if (line_.why() == purpose::weigh) {
-            work_.begin(line_, cut_down_);
-            const auto results = run(work_, cut_down_, nothing);
-            static_cast<void>(results);
-            line_.report("weight", {{"peak_memory_bytes", peak_memory_bytes()}});
-            return;
-        }
         const double once_s = measure_once("warm_up", 1, warm_up_, usage, run, nothing);
         const std::size_t repeat = repetitions(spec_.repeat, once_s);
         for (std::size_t i = 0; i < spec_.iterations; ++i) {
@@ -88,6 +83,18 @@ public:
     }
 
 private:
+    template <class Run>
+    void weigh(Run& run) {
+        no_log nothing;
+        work_.begin(line_, cut_down_);
+        const auto start = clock::now();
+        const auto results = run(work_, cut_down_, nothing);
+        const double wall_s = std::chrono::duration<double>(clock::now() - start).count();
+        const double peak = peak_memory_bytes();
+        static_cast<void>(work_.check(cut_down_, results, wall_s));
+        line_.report("weight", {{"peak_memory_bytes", peak}, {"wall_s", wall_s}});
+    }
+
     template <class Run, class Log>
     double measure_once(const std::string& label, std::size_t repeat, const case_type& spec,
                         const std::function<process_usage()>& usage, Run& run, Log& log) {
@@ -149,7 +156,7 @@ std::function<void(session&)> floor_body_of(const typename Workload::case_type& 
 /// it takes making the runtime. Throws std::runtime_error with the reason when it cannot be made.
 template <class Backend>
 std::size_t probe_task_limit(const Backend& backend, std::size_t cores) {
-    child probe(purpose::weigh, 4, [&](session& line) {
+    child probe(purpose::weigh, {}, [&](session& line) {
         hold_to_cores(cores);
         const std::size_t limit =
             backend.with_runtime([](auto& runtime) { return runtime.task_limit(); });
@@ -174,6 +181,9 @@ row plain_row(const typename Workload::case_type& spec, const std::string& backe
     made.unit = Workload::unit;
     made.iterations = spec.iterations;
     if constexpr (requires { spec.bytes; }) made.message_bytes = spec.bytes;
+    if constexpr (requires { Workload::can_stretch(spec); }) {
+        made.can_stretch = Workload::can_stretch(spec);
+    }
     return made;
 }
 

@@ -33,11 +33,7 @@ public:
     }
 
     void measure() {
-        if (line_.why() == purpose::weigh) {
-            run_once(Workload::cut_down(spec_, line_.quarters()), 1, false);
-            line_.report("weight", {{"peak_memory_bytes", process_.peak_memory_bytes()}});
-            return;
-        }
+        if (line_.why() == purpose::weigh) return weigh();
         const bool trace = line_.why() == purpose::measure_trace;
         double once_s = measure_once("warm_up", 1, Workload::warm_up(spec_), false);
         std::size_t repeat = repetitions(spec_.repeat, once_s);
@@ -71,6 +67,14 @@ private:
                    wall_s >= answered_s * (1 - share) - lines_s;
         }
     };
+
+    void weigh() {
+        const case_type cut_down = Workload::cut_down(spec_, line_.how_to_weigh());
+        const double wall_s = run_once(cut_down, 1, false).answered_s;
+        const double peak = process_.peak_memory_bytes();
+        static_cast<void>(work_.check(cut_down, results_of(cut_down, false), wall_s));
+        line_.report("weight", {{"peak_memory_bytes", peak}, {"wall_s", wall_s}});
+    }
 
     /// Warm-ups are no longer than runs, so that this errs on the side of trying.
     bool would_take_too_long(double once_s, std::size_t runs) {

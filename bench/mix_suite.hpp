@@ -50,7 +50,7 @@ public:
         return spec;
     }
     static mix_case traced(const mix_case& spec) { return spec; }
-    static mix_case cut_down(const mix_case& spec, std::size_t) { return spec; }
+    static mix_case cut_down(const mix_case& spec, const weighing&) { return spec; }
     /// What matters here is time; memory is for the cases with many tasks.
     static bool can_weigh(const mix_case&, bool) { return false; }
 

@@ -155,7 +155,7 @@ double seconds_a_step(const primitive& what) {
 
 /// In a process of its own. Throws std::runtime_error with what went wrong.
 double measure_step(const primitive& what, const measuring_options& measuring) {
-    child process(purpose::measure, 4,
+    child process(purpose::measure, {},
                   [&](session& line) { line.report("step", {{"wall_s", seconds_a_step(what)}}); });
     const auto message =
         process.receive(clock::now() + std::chrono::duration_cast<clock::duration>(

@@ -3,7 +3,6 @@
 #include "bench/child.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <iostream>
 #include <sstream>
@@ -46,23 +45,6 @@ void complete(counters& figures, const row& what) {
     figures["cpu_per_task_s"] = figures["cpu_s"] / items;
 }
 
-/// The least-squares slope of y over x.
-double slope(const std::vector<std::pair<double, double>>& points) {
-    double mean_x = 0;
-    double mean_y = 0;
-    for (const auto& [x, y] : points) {
-        mean_x += x / static_cast<double>(points.size());
-        mean_y += y / static_cast<double>(points.size());
-    }
-    double covariance = 0;
-    double variance = 0;
-    for (const auto& [x, y] : points) {
-        covariance += (x - mean_x) * (y - mean_y);
-        variance += (x - mean_x) * (x - mean_x);
-    }
-    return covariance / variance;
-}
-
 class measurement {
 public:
     measurement(const row& what, const measuring_options& options)
@@ -73,7 +55,7 @@ public:
         outcome found;
         try {
             measure_time(found);
-            if (options_.memory && row_.can_weigh && had_all_in_flight(found)) try_to_weigh(found);
+            if (options_.memory && row_.can_weigh) try_to_weigh(found);
         } catch (const timed_out&) {
             std::ostringstream words;
             words << "timeout: not done after " << options_.timeout_s << " s";
@@ -86,7 +68,7 @@ public:
 
 private:
     void measure_time(outcome& found) {
-        child process(options_.trace ? purpose::measure_trace : purpose::measure, 4, row_.body);
+        child process(options_.trace ? purpose::measure_trace : purpose::measure, {}, row_.body);
         std::vector<counters> runs;
         counters traced;
         const auto begin = clock::now();
@@ -130,7 +112,6 @@ private:
         if (!end.empty()) throw std::runtime_error("failed: the measuring process was " + end);
     }
 
-    /// Tasks that end before the last has started share memory: then there is no memory a task.
     [[nodiscard]] bool had_all_in_flight(const outcome& found) const {
         const auto peak = found.figures.find("peak_in_flight");
         return peak == found.figures.end() || peak->second >= static_cast<double>(row_.tasks);
@@ -145,33 +126,59 @@ private:
         }
     }
 
-    /// Memory a task as a slope over three sizes, each in a fresh process.
+    /// Memory of all tasks, and of one as a slope over three sizes, each in a fresh process. Tasks
+    /// that are not all in flight at once share memory: they get longer sleeps if they can, or there
+    /// is no memory a task.
     void weigh(outcome& found) {
-        std::vector<std::pair<double, double>> points;
-        for (const std::size_t quarters : std::array<std::size_t, 3>{2, 3, 4}) {
-            const double bytes = peak_memory(quarters);
-            const std::size_t tasks = row_.tasks * quarters / 4;
-            points.emplace_back(static_cast<double>(tasks), bytes);
-        }
-        found.figures["peak_memory_bytes"] = points.back().second;
-        found.figures["bytes_per_task"] = slope(points);
+        weighing how;
+        const bool in_flight = had_all_in_flight(found);
+        if (!in_flight && row_.can_stretch) how.least_delay_s = long_enough_s(found);
+        const auto weight_of = [&](std::size_t quarters) {
+            how.quarters = quarters;
+            return weight{static_cast<double>(row_.tasks * quarters / 4), peak_memory(how)};
+        };
+        const weight all = weight_of(4);
+        found.figures["peak_memory_bytes"] = all.bytes;
+        if (!in_flight && !row_.can_stretch) return;
+        const weight more = weight_of(3);
+        const auto slope = bytes_per_task({weight_of(2), more, all});
+        if (slope) found.figures["bytes_per_task"] = *slope;
     }
 
-    double peak_memory(std::size_t quarters) {
-        child process(purpose::weigh, quarters, row_.body);
+    /// A delay with which all tasks are in flight at once, unless all else takes twice as long as
+    /// it just did. The shorter it is, the more chance has to do with that.
+    [[nodiscard]] static double long_enough_s(const outcome& found) {
+        constexpr double least_s = 1;
+        return std::max(2 * found.figures.at("wall_s"), least_s);
+    }
+
+    double peak_memory(const weighing& how) {
+        child process(purpose::weigh, how, row_.body);
         const auto deadline = clock::now() + patience_;
         double most = 0;
         const auto sample = [&] { most = std::max(most, tree_memory_bytes(process.pid())); };
         const auto meanwhile = row_.uses_processes ? std::function<void()>(sample) : nullptr;
-        double own = 0;
+        counters weight;
         while (const auto message = process.receive(deadline, meanwhile)) {
             const std::string kind = message->at("kind");
             if (kind == "error") throw std::runtime_error(message->at("words"));
             if (kind == "ready") load_for(process, *message, deadline);
-            if (kind == "weight") own = message->at("figures").at("peak_memory_bytes");
+            if (kind == "weight") weight = message->at("figures").get<counters>();
         }
         expect_plain_end(process);
-        return row_.uses_processes ? most : own;
+        if (weight.empty()) throw std::runtime_error("failed: ended too early");
+        if (how.least_delay_s > 0) expect_all_in_flight(weight.at("wall_s"), how.least_delay_s);
+        return row_.uses_processes ? most : weight.at("peak_memory_bytes");
+    }
+
+    /// No task ends before its delay is over, and none begins later than its delay before the end of
+    /// the run: in less than two delays, all have begun before the first one ends.
+    static void expect_all_in_flight(double wall_s, double delay_s) {
+        if (wall_s < 2 * delay_s) return;
+        std::ostringstream words;
+        words << "sleeps of " << delay_s << " s are too short for all tasks to be in flight, since "
+              << "all took " << wall_s << " s";
+        throw std::runtime_error(words.str());
     }
 
     /// The figures of the load; when it fails, what the server has to say of that comes first.
@@ -230,6 +237,22 @@ private:
 };
 
 }  // namespace
+
+std::optional<double> bytes_per_task(const std::array<weight, 3>& weights) {
+    const auto& [few, more, all] = weights;
+    const double first = (more.bytes - few.bytes) / (more.tasks - few.tasks);
+    const double second = (all.bytes - more.bytes) / (all.tasks - more.tasks);
+    const auto [less, most] = std::minmax(first, second);
+    if (less <= 0 || most > 2 * less) return std::nullopt;
+    const double mean_tasks = (few.tasks + more.tasks + all.tasks) / 3;
+    double covariance = 0;
+    double variance = 0;
+    for (const weight& each : weights) {
+        covariance += (each.tasks - mean_tasks) * each.bytes;
+        variance += (each.tasks - mean_tasks) * (each.tasks - mean_tasks);
+    }
+    return covariance / variance;
+}
 
 outcome measure(const row& what, const measuring_options& options) {
     return measurement(what, options).run();

@@ -3,9 +3,11 @@
 
 #include "bench/session.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,8 @@ struct row {
     /// Memory a task can be had as a slope: the case has tasks enough and the backend runs them at
     /// once.
     bool can_weigh = false;
+    /// When it is weighed its sleeps can be made longer, for all tasks to be in flight at once.
+    bool can_stretch = false;
     std::function<void(session&)> body;  ///< Runs in the measuring process.
 };
 
@@ -47,6 +51,20 @@ struct outcome {
     std::vector<double> walls_s;  ///< By iteration.
     counters figures;             ///< Medians over the iterations.
 };
+
+/// The most memory that a run with so many tasks had resident.
+struct weight {
+    double tasks = 0;
+    double bytes = 0;
+};
+
+/// What a further task takes: the least-squares slope over three sizes, the smallest first. Nothing
+/// where that would be noise, or a heap's growth rather than the tasks': memory grows by pages and
+/// by whole parts of a heap, and what of that is not in proportion to the tasks bends the line. Each
+/// step has to say what the other does within a factor of 2. Peaks that differ by chance alone pass
+/// for that in 1 of 16 cases, since the ratio of their second to their first differences is
+/// distributed as sqrt(3) times Cauchy's.
+std::optional<double> bytes_per_task(const std::array<weight, 3>& weights);
 
 /// Forks, so the calling process must have one thread. Never throws for what the row does wrong.
 outcome measure(const row& what, const measuring_options& options);

@@ -32,15 +32,20 @@ enum class purpose {
     weigh,          ///< One run, for the memory it takes at its peak.
 };
 
+/// How a case is changed for a run that is weighed.
+struct weighing {
+    std::size_t quarters = 4;  ///< Of its tasks, 2 to 4: what it is cut down to.
+    double least_delay_s = 0;  ///< Sleeps that are all equal are no shorter than this.
+};
+
 /// The measuring process's end of the line to the benchmark binary.
 class session {
 public:
-    session(int line, purpose what, std::size_t part_of_four) noexcept
-        : line_(line), purpose_(what), quarters_(part_of_four) {}
+    session(int line, purpose what, const weighing& how) noexcept
+        : line_(line), purpose_(what), weighing_(how) {}
 
     [[nodiscard]] purpose why() const noexcept { return purpose_; }
-    /// When weighing: the quarters of its tasks that the case is cut down to, 2 to 4.
-    [[nodiscard]] std::size_t quarters() const noexcept { return quarters_; }
+    [[nodiscard]] const weighing& how_to_weigh() const noexcept { return weighing_; }
 
     /// Says that a server listens on `port` and expects `messages` on each connection.
     void ready_for_load(std::uint16_t port, std::size_t connections, std::size_t messages);
@@ -63,7 +68,7 @@ private:
 
     int line_;
     purpose purpose_;
-    std::size_t quarters_;
+    weighing weighing_;
 };
 
 /// All that the calling process, its children and `runtime`'s live workers have used so far.

@@ -126,7 +126,7 @@ TEST(Measure, TellsWhatWentWrongInWords) {
 TEST(Child, TakesItsWholeGroupAlong) {
     pid_t grandchild = 0;
     {
-        child group(purpose::measure, 4, [](session& line) {
+        child group(purpose::measure, {}, [](session& line) {
             const pid_t pid = ::fork();
             if (pid == 0) {
                 ::pause();

@@ -60,9 +60,20 @@ public:
         return spec;
     }
     static sleeps_case traced(const sleeps_case& spec) { return spec; }
-    static sleeps_case cut_down(sleeps_case spec, std::size_t quarters) {
-        spec.tasks = spec.tasks * quarters / 4;
+    static sleeps_case cut_down(sleeps_case spec, const weighing& how) {
+        spec.tasks = spec.tasks * how.quarters / 4;
+        if (!spec.listed.empty()) spec.listed.resize(spec.tasks);
+        if (can_stretch(spec)) {
+            const std::chrono::duration<double> least(how.least_delay_s);
+            spec.longest = std::max(spec.longest, std::chrono::ceil<nanoseconds>(least));
+            spec.shortest = spec.longest;
+        }
         return spec;
+    }
+    /// Where all delays are the same, a longer one changes nothing about what a task takes. One of 0
+    /// is a yield, and takes no timer.
+    static bool can_stretch(const sleeps_case& spec) {
+        return spec.listed.empty() && spec.shortest == spec.longest && spec.longest.count() > 0;
     }
     /// Processes live long enough to be weighed only while they sleep.
     static bool can_weigh(const sleeps_case& spec, bool uses_processes) {

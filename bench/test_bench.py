@@ -109,6 +109,28 @@ def test_concurrency_is_what_the_models_promise(small):
     assert found["sleeps/few/sequential"]["wall_s"] >= 0.04, "four sleeps of 10 ms, in turn"
 
 
+BRIEF = "[sleeps.brief]\ntasks = 1000\ndelay_s = 0.001\n"
+LEAST_OF_A_THREAD = 4096  # A page of its stack.
+
+
+def test_memory_of_a_task_is_had_where_starting_all_takes_longer_than_they_sleep(tmp_path):
+    brief = tmp_path / "brief.toml"
+    brief.write_text(BRIEF)
+    row = rows("sleeps", brief, "--backend=thread_per_task")["sleeps/brief/thread_per_task"]
+    assert row["peak_in_flight"] < 1000, "otherwise this shows nothing"
+    assert row["wall_s"] < 1, "what is measured is not stretched"
+    assert LEAST_OF_A_THREAD < row["bytes_per_task"] < 10 * LEAST_OF_A_THREAD
+    assert row["peak_memory_bytes"] > 1000 * row["bytes_per_task"]
+
+
+def test_tasks_that_end_before_others_begin_have_a_peak_and_no_memory_a_task(tmp_path):
+    specification = tmp_path / "many.toml"
+    specification.write_text("[gather.many]\nfan_out = 1000\n")
+    row = rows("gather", specification, "--backend=thread_per_task")["gather/many/thread_per_task"]
+    assert row["peak_in_flight"] < 1000, "otherwise this shows nothing"
+    assert row["peak_memory_bytes"] > 0 and "bytes_per_task" not in row
+
+
 def test_trees_have_the_values_of_the_oracle(small):
     found = rows("gather", small, "--benchmark_filter=tree")
     assert len(found) == len(BACKENDS) + 1

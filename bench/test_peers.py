@@ -9,7 +9,7 @@ import sys
 import threading
 
 import pytest
-from test_bench import BINARIES, ROOT, rows, run
+from test_bench import BINARIES, BRIEF, LEAST_OF_A_THREAD, ROOT, rows, run
 
 from overlap.peers import find_peers, prepare
 from overlap.record_schema import faults_of_file
@@ -104,6 +104,17 @@ def test_every_peer_does_every_workload(name, workload, small, here):
         inner_tasks = 2 if "/tree/" in row_name else 0  # Their children are in flight beside them.
         assert 1 <= row["peak_in_flight"] <= most + inner_tasks * most
         assert row["concurrency"] <= row["peak_in_flight"] * 1.01
+
+
+def test_a_peers_memory_of_a_task_is_had_where_starting_all_takes_longer(tmp_path, here):
+    directory, peers = here
+    if peers["std_async"]["skip"]:
+        pytest.skip(peers["std_async"]["skip"])
+    brief = tmp_path / "brief.toml"
+    brief.write_text(BRIEF)
+    (row,) = rows("sleeps", brief, f"--peers={directory}", "--backend=std_async").values()
+    assert row["peak_in_flight"] < 1000, "otherwise this shows nothing"
+    assert LEAST_OF_A_THREAD < row["bytes_per_task"] < 10 * LEAST_OF_A_THREAD
 
 
 def resets_after_one_message(port):
