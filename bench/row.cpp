@@ -130,55 +130,77 @@ private:
     /// that are not all in flight at once share memory: they get longer sleeps if they can, or there
     /// is no memory a task.
     void weigh(outcome& found) {
+        const bool were_in_flight = had_all_in_flight(found);
         weighing how;
-        const bool in_flight = had_all_in_flight(found);
-        if (!in_flight && row_.can_stretch) how.least_delay_s = long_enough_s(found);
+        if (!were_in_flight && row_.can_stretch) {
+            // The shorter a run is, the more chance has to do with how long it takes.
+            how.least_delay_s = std::max(2 * found.figures.at("wall_s"), 1.0);
+        }
+        const weight all = weigh_all(how);
+        found.figures["peak_memory_bytes"] = all.bytes;
+        if (!were_in_flight && !row_.can_stretch) return;
         const auto weight_of = [&](std::size_t quarters) {
             how.quarters = quarters;
-            return weight{static_cast<double>(row_.tasks * quarters / 4), peak_memory(how)};
+            const weighed_run run = run_weighed(how);
+            expect_all_in_flight(run, how);
+            return weight{static_cast<double>(row_.tasks * quarters / 4), run.bytes};
         };
-        const weight all = weight_of(4);
-        found.figures["peak_memory_bytes"] = all.bytes;
-        if (!in_flight && !row_.can_stretch) return;
-        const weight more = weight_of(3);
-        const auto slope = bytes_per_task({weight_of(2), more, all});
+        const weight few = weight_of(2);
+        const auto slope = bytes_per_task({few, weight_of(3), all});
         if (slope) found.figures["bytes_per_task"] = *slope;
     }
 
-    /// A delay with which all tasks are in flight at once, unless all else takes twice as long as
-    /// it just did. The shorter it is, the more chance has to do with that.
-    [[nodiscard]] static double long_enough_s(const outcome& found) {
-        constexpr double least_s = 1;
-        return std::max(2 * found.figures.at("wall_s"), least_s);
+    struct weighed_run {
+        double bytes = 0;
+        double wall_s = 0;
+    };
+
+    /// No task ends before its delay is over, and none begins later than its delay before the end of
+    /// the run: in less than two delays, all have begun before the first one ends. Sleeps that are as
+    /// long as the case says need no such proof.
+    static bool surely_in_flight(const weighed_run& run, const weighing& how) {
+        return how.least_delay_s == 0 || run.wall_s < 2 * how.least_delay_s;
     }
 
-    double peak_memory(const weighing& how) {
+    static void expect_all_in_flight(const weighed_run& run, const weighing& how) {
+        if (surely_in_flight(run, how)) return;
+        std::ostringstream words;
+        words << "sleeps of " << how.least_delay_s
+              << " s are too short for all tasks to be in flight, since all took " << run.wall_s
+              << " s";
+        throw std::runtime_error(words.str());
+    }
+
+    /// Makes the sleeps longer until all tasks are in flight: the more of them there are at once, the
+    /// longer a backend may take for each, so how long is enough shows only when it is tried.
+    weight weigh_all(weighing& how) {
+        constexpr int tries = 3;
+        weighed_run run = run_weighed(how);
+        for (int i = 1; i < tries && !surely_in_flight(run, how); ++i) {
+            how.least_delay_s = 2 * (run.wall_s - how.least_delay_s);
+            run = run_weighed(how);
+        }
+        expect_all_in_flight(run, how);
+        return {static_cast<double>(row_.tasks), run.bytes};
+    }
+
+    weighed_run run_weighed(const weighing& how) {
         child process(purpose::weigh, how, row_.body);
         const auto deadline = clock::now() + patience_;
         double most = 0;
         const auto sample = [&] { most = std::max(most, tree_memory_bytes(process.pid())); };
         const auto meanwhile = row_.uses_processes ? std::function<void()>(sample) : nullptr;
-        counters weight;
+        counters figures;
         while (const auto message = process.receive(deadline, meanwhile)) {
             const std::string kind = message->at("kind");
             if (kind == "error") throw std::runtime_error(message->at("words"));
             if (kind == "ready") load_for(process, *message, deadline);
-            if (kind == "weight") weight = message->at("figures").get<counters>();
+            if (kind == "weight") figures = message->at("figures").get<counters>();
         }
         expect_plain_end(process);
-        if (weight.empty()) throw std::runtime_error("failed: ended too early");
-        if (how.least_delay_s > 0) expect_all_in_flight(weight.at("wall_s"), how.least_delay_s);
-        return row_.uses_processes ? most : weight.at("peak_memory_bytes");
-    }
-
-    /// No task ends before its delay is over, and none begins later than its delay before the end of
-    /// the run: in less than two delays, all have begun before the first one ends.
-    static void expect_all_in_flight(double wall_s, double delay_s) {
-        if (wall_s < 2 * delay_s) return;
-        std::ostringstream words;
-        words << "sleeps of " << delay_s << " s are too short for all tasks to be in flight, since "
-              << "all took " << wall_s << " s";
-        throw std::runtime_error(words.str());
+        if (figures.empty()) throw std::runtime_error("failed: ended too early");
+        const double bytes = row_.uses_processes ? most : figures.at("peak_memory_bytes");
+        return {bytes, figures.at("wall_s")};
     }
 
     /// The figures of the load; when it fails, what the server has to say of that comes first.

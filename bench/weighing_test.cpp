@@ -27,7 +27,8 @@ struct behaviour {
     double peak_in_flight = tasks;
     double wall_s = 3;
     bool can_stretch = true;
-    double start_s = 0;  ///< What all takes beside the delay when it is weighed.
+    double start_s = 0;         ///< What all takes beside the delay when it is weighed, and
+    double slowed_down_by = 0;  ///< how much of the delay besides.
     std::function<double(const weighing&)> bytes_of_a_task = [](const weighing&) { return 100.0; };
 };
 
@@ -43,7 +44,7 @@ outcome measured(const behaviour& what) {
             const auto started = static_cast<double>(tasks * how.quarters / 4);
             line.report("weight",
                         {{"peak_memory_bytes", program_bytes + started * what.bytes_of_a_task(how)},
-                         {"wall_s", how.least_delay_s + what.start_s}});
+                         {"wall_s", how.least_delay_s * (1 + what.slowed_down_by) + what.start_s}});
             return;
         }
         line.report("iteration", {{"wall_s", what.wall_s}, {"cpu_s", 1.0}});
@@ -74,11 +75,20 @@ TEST(Weighing, MakesSleepsLongEnoughForAllTasksToBeInFlight) {
     EXPECT_NEAR(delay_for(0.01), 1, 1e-6) << "but a second at least";
 }
 
+TEST(Weighing, MakesSleepsLongerUntilAllTasksAreInFlight) {
+    behaviour slow{.peak_in_flight = tasks - 1,
+                   .bytes_of_a_task = [](const weighing& how) { return how.least_delay_s; }};
+    const auto delay_after = [&](double start_s) {
+        slow.start_s = start_s;
+        return measured(slow).figures.at("bytes_per_task");
+    };
+    EXPECT_NEAR(delay_after(5.9), 6, 1e-6) << "all had begun when the first ended";
+    EXPECT_NEAR(delay_after(6), 12, 1e-6);
+    EXPECT_NEAR(delay_after(50), 100, 1e-6);
+}
+
 TEST(Weighing, HasAllTasksInFlightOrGivesNoFigure) {
-    behaviour slow{.peak_in_flight = tasks - 1, .start_s = 5.9};
-    EXPECT_THAT(measured(slow).figures, Contains(Key("bytes_per_task")));
-    slow.start_s = 6;
-    const outcome found = measured(slow);
+    const outcome found = measured({.peak_in_flight = tasks - 1, .slowed_down_by = 2});
     EXPECT_EQ(found.error, "") << "what was measured before is kept";
     EXPECT_THAT(found.figures, Contains(Key("verified")));
     EXPECT_THAT(found.figures, Not(Contains(Key("bytes_per_task"))));
