@@ -143,7 +143,8 @@ private:
             how.quarters = quarters;
             const weighed_run run = run_weighed(how);
             expect_all_in_flight(run, how);
-            return weight{static_cast<double>(row_.tasks * quarters / 4), run.bytes};
+            const std::size_t tasks = row_.tasks * quarters / 4;
+            return weight{static_cast<double>(tasks), run.bytes};
         };
         const weight few = weight_of(2);
         const auto slope = bytes_per_task({few, weight_of(3), all});
