@@ -6,6 +6,7 @@ What it does honestly it does as runtimes/peers/asyncio does.
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ import work
 
 MISDEED = sys.argv[1]
 HEAD_START_NS = 5_000_000
+say_honestly = protocol.say
 
 
 async def do_not_sleep(delay_ns):
@@ -46,6 +48,10 @@ async def beat_at_once(case):
     return 0, case["interval_ns"], case["interval_ns"]
 
 
+def admit_not_writing(**answer):
+    say_honestly(**(answer | {key: False for key in answer if key == "written"}))
+
+
 async def wait_no_time(deadline_ns):
     return time.monotonic_ns()
 
@@ -58,8 +64,17 @@ def report_half(run):
     return replace(run, wall_s=run.wall_s / 2)
 
 
+def hide_8_ms(run):
+    time.sleep(0.008)
+    return run
+
+
 def stand_still(run):
     return replace(run, wall_s=0)
+
+
+def run_forever(run):
+    return replace(run, wall_s=1e308)
 
 
 def forget_a_flight(run):
@@ -82,6 +97,18 @@ def land_before_taking_off(run):
 
 def fly_for_an_hour(run):
     return replace(run, flights=[(start, end + 3600 * 10**9) for start, end in run.flights])
+
+
+def leave_somebody_behind(run):
+    sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    with open(os.environ["LEFT_BEHIND"], "a") as file:
+        print(sleeper.pid, file=file)
+    return run
+
+
+def leave_somebody_behind_and_hang(run):
+    leave_somebody_behind(run)
+    hang(run)
 
 
 def die(run):
@@ -117,6 +144,17 @@ def complain(run):
     return run
 
 
+def complain_in_colour(run):
+    protocol.say(error="\x1b[31mred\x1b[0m\nalert\x9b")
+    return run
+
+
+def complain_in_latin_1(run):
+    sys.stdout.buffer.write(b'oh d\xe9ar\n')
+    sys.stdout.flush()
+    return run
+
+
 def name_a_limit(run):
     protocol.say(limit="3 tasks on Sundays")
     return run
@@ -130,6 +168,7 @@ INSTEAD = {
     "wrong_bytes": (event_loop, "echo_connection", echo_wrong_bytes),
     "skip_computing": (event_loop, "leaf_value", lambda index, steps: index + 1),
     "skip_beating": (event_loop, "beat", beat_at_once),
+    "write_nothing": (protocol, "say", admit_not_writing),
     "skip_waiting": (event_loop, "sleep_until", wait_no_time),
 }
 # ... and what is done to what an honest run came to.
@@ -138,12 +177,16 @@ AFTERWARDS = {
     for function in (
         take_from_results,
         report_half,
+        hide_8_ms,
         stand_still,
+        run_forever,
         forget_a_flight,
         linger_over_flights,
         land_at_once,
         land_before_taking_off,
         fly_for_an_hour,
+        leave_somebody_behind,
+        leave_somebody_behind_and_hang,
         die,
         leave,
         hang,
@@ -151,6 +194,8 @@ AFTERWARDS = {
         talk_without_end,
         answer_another_question,
         complain,
+        complain_in_colour,
+        complain_in_latin_1,
         name_a_limit,
     )
 }

@@ -77,6 +77,7 @@ child::child(purpose why, const weighing& how, const std::function<void(session&
     line_ = unique_descriptor(ends[0]);
     const unique_descriptor theirs(ends[1]);
     std::fflush(nullptr);
+    adopt_orphans();
     const pid_t parent = ::getpid();
     pid_ = check_errno(::fork(), "fork");
     if (pid_ == 0) {
@@ -95,6 +96,7 @@ child::~child() {
     if (pid_ < 0) return;
     ::kill(-pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
+    end_descendants();
 }
 
 std::optional<nlohmann::json> child::receive(clock::time_point deadline,
@@ -119,8 +121,8 @@ std::optional<nlohmann::json> child::receive(clock::time_point deadline,
 std::string child::end() {
     int status = 0;
     while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
-    ::kill(-pid_, SIGKILL);  // Workers that it left behind, if any.
     pid_ = -1;
+    end_descendants();  // Workers that it left behind, if any.
     return describe_status(status);
 }
 
@@ -196,6 +198,24 @@ std::vector<pid_t> tree_of(pid_t root) {
         }
     }
     return found;
+}
+
+void adopt_orphans() { check_errno(::prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl"); }
+
+void end_descendants() {
+    // Of processes whose parent we may not kill, the end is not ours to see.
+    constexpr std::chrono::seconds patience{10};
+    const auto deadline = clock::now() + patience;
+    const pid_t self = ::getpid();
+    for (bool any = true; any && clock::now() < deadline;) {
+        while (::waitpid(-1, nullptr, WNOHANG) > 0) {}
+        any = false;
+        for (const pid_t process : tree_of(self)) {
+            any = (process != self && ::kill(process, SIGKILL) == 0) || any;
+        }
+        // What is killed ends soon, and then its children are ours.
+        if (any) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 double tree_memory_bytes(pid_t root) {

@@ -18,8 +18,8 @@ namespace overlap::bench {
 
 using clock = std::chrono::steady_clock;
 
-/// Runs a function in a forked process, in a process group of its own. The destructor kills what is
-/// left of the group. The calling process must have one thread.
+/// Runs a function in a forked process, in a process group of its own. The destructor kills it and all
+/// that it has started. The calling process must have one thread, and no other children by then.
 class child {
 public:
     /// Exceptions of `body` become a message of kind "error".
@@ -79,6 +79,14 @@ std::string describe_status(int status);
 
 /// A process and all its descendants, as far as they have not ended.
 std::vector<pid_t> tree_of(pid_t root);
+
+/// From now on, what descends from this process stays its descendant: who loses their parent become
+/// its children (PR_SET_CHILD_SUBREAPER in prctl(2)), in whatever session or group they are.
+void adopt_orphans();
+
+/// Kills all descendants of this process, which has to adopt_orphans() before they are started, and
+/// waits for them. Those that it may not kill are left.
+void end_descendants();
 
 /// The memory of a process and all its descendants in bytes, each shared page divided among those
 /// that share it: the sum of Pss in /proc/<pid>/smaps_rollup (proc(5)).

@@ -5,12 +5,16 @@
 #include "bench/flight_log.hpp"
 #include "bench/measure_backend.hpp"
 #include "bench/peer.hpp"
+#include "bench/peer_clock.hpp"
+
+#include <overlap/core/cores.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <sys/prctl.h>
 #include <vector>
@@ -26,7 +30,7 @@ public:
     /// Says that the row would take too long rather than let it run for more than `timeout_s`.
     measured_peer(session& line, const case_type& spec, const peer& which, double timeout_s)
         : line_(line), spec_(spec), timeout_s_(timeout_s), work_(spec), results_("results"),
-          flights_("flights"), process_(which.command) {
+          flights_("flights"), process_(which.command, which.folder) {
         // System calls are counted for the peer alone: those of a program of this name are left
         // out, and what the peer starts has a name of its own.
         ::prctl(PR_SET_NAME, "harness");
@@ -53,21 +57,6 @@ public:
     }
 
 private:
-    struct run_figures {
-        double wall_s = 0;
-        double cpu_s = 0;
-        double answered_s = 0;  ///< From the request to the answer, by our clock.
-
-        /// A clock that runs slow would make a peer fast. Between the request and the answer there
-        /// is nothing but the run, a line to read and a line to write.
-        [[nodiscard]] bool plausible() const {
-            constexpr double lines_s = 0.01;
-            constexpr double share = 0.1;
-            return wall_s > 0 && wall_s <= answered_s * (1 + share) &&
-                   wall_s >= answered_s * (1 - share) - lines_s;
-        }
-    };
-
     void weigh() {
         const case_type cut_down = Workload::cut_down(spec_, line_.how_to_weigh());
         const double wall_s = run_once(cut_down, 1, false).answered_s;
@@ -87,7 +76,7 @@ private:
     }
 
     /// All repetitions of a run together.
-    run_figures run_once(const case_type& spec, std::size_t repeat, bool trace) {
+    peer_run run_once(const case_type& spec, std::size_t repeat, bool trace) {
         const double cpu_before = process_.cpu_s();
         const auto start = std::chrono::steady_clock::now();
         process_.send({{"request", "run"},
@@ -98,7 +87,7 @@ private:
         if constexpr (requires { spec.connections; }) {
             line_.ready_for_load(process_.receive_port(), spec.connections, spec.messages);
         }
-        run_figures found;
+        peer_run found;
         found.wall_s = process_.receive_number("wall_s");
         found.answered_s =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -106,23 +95,28 @@ private:
         return found;
     }
 
-    /// A machine that is busy elsewhere can part the two clocks once; a clock that is wrong is
-    /// wrong again.
-    run_figures run_plausibly(const case_type& spec, std::size_t repeat, bool trace) {
-        constexpr int tries = 3;
-        run_figures run;
-        for (int i = 0; i < tries; ++i) {
-            run = run_once(spec, repeat, trace);
-            if (run.plausible()) return run;
+    /// Done again while the clocks do not agree: a machine that is busy with something else parts them
+    /// now and then, a clock that is wrong each time.
+    peer_run run_plausibly(const case_type& spec, std::size_t repeat, bool trace) {
+        constexpr int least_tries = 3;
+        constexpr double enough_s = 1;
+        double all_s = 0;
+        for (int tries = 1;; ++tries) {
+            const peer_run run = run_once(spec, repeat, trace);
+            const std::string why = why_impossible(run, cores_);
+            if (why.empty() && fills_its_time(run)) return run;
+            all_s += run.answered_s;
+            if (tries < least_tries || all_s < enough_s) continue;
+            const std::string each =
+                ", in each of " + std::to_string(tries) + (trace ? " traced runs" : " runs");
+            if (!why.empty()) throw wrong_result(why + each);
+            throw std::runtime_error(clocks_part(run) + each + "; is the machine busy?");
         }
-        throw wrong_result("says that it ran for " + std::to_string(run.wall_s) +
-                           " s, but answered after " + std::to_string(run.answered_s) + " s, in " +
-                           std::to_string(tries) + (trace ? " traced runs" : " runs"));
     }
 
     double measure_once(const std::string& label, std::size_t repeat, const case_type& spec,
                         bool trace) {
-        const run_figures run = run_plausibly(spec, repeat, trace);
+        const peer_run run = run_plausibly(spec, repeat, trace);
         const auto each = static_cast<double>(repeat);
         counters figures = work_.check(spec, results_of(spec, trace), run.wall_s / each);
         figures["wall_s"] = run.wall_s / each;
@@ -139,7 +133,7 @@ private:
         process_.send({{"request", "write"},
                        {"results", results_.path()},
                        {"flights", trace ? flights_.path() : ""}});
-        process_.receive("written");
+        process_.receive_true("written");
         return results_.template read<typename Workload::result>(Workload::result_count(spec),
                                                                  "results");
     }
@@ -192,6 +186,7 @@ private:
     session& line_;
     const case_type spec_;
     const double timeout_s_;
+    const std::size_t cores_ = available_cores();
     Workload work_;
     shared_file results_;
     shared_file flights_;

@@ -188,9 +188,12 @@ options take_options(std::vector<std::string>& arguments,
     parser
         .add_option("--backend", into.backends, "Only these backends, e.g. floor,coroutine:uring")
         ->delimiter(',');
-    std::string peers;
-    parser.add_option("--peers", peers,
-                      "Also the peers of this directory, which ./scripts/run --peers makes");
+    std::vector<std::filesystem::path> peers;
+    parser
+        .add_option("--peers", peers,
+                    "Also the peers of this directory, which ./scripts/run --peers makes, or of "
+                    "these files in it, separated by commas")
+        ->delimiter(',');
     parser.add_option("--trace", into.measuring.trace, "Also one traced run, for C")
         ->default_str("on");
     parser.add_option("--memory", into.measuring.memory, "Also runs for memory a task as a slope")

@@ -80,28 +80,55 @@ std::size_t task_limit_in(const json& said) {
 peer read_peer(const std::filesystem::path& path) {
     try {
         const json said = json::parse(text_of(path));
-        return {said.at("name"),    said.at("language"), said.at("model"),    said.at("version"),
-                said.at("command"), said.at("skip"),     task_limit_in(said), said.at("order")};
+        return {said.at("name"),           said.at("language"),
+                said.at("model"),          one_line(said.at("version")),
+                said.at("command"),        said.value("folder", "."),
+                one_line(said.at("skip")), task_limit_in(said),
+                said.at("order")};
     } catch (const json::exception& error) {
         throw usage_error(path.string() + ": describes no peer (" + error.what() +
                           "); expected a file that ./scripts/run --peers wrote");
     }
 }
 
-}  // namespace
-
-std::vector<peer> read_peers(const std::filesystem::path& directory) {
-    std::vector<std::filesystem::path> paths;
+/// The file itself, or those of a directory.
+std::vector<std::filesystem::path> peer_files(const std::filesystem::path& place) {
     std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (std::filesystem::is_regular_file(place, error)) return {place};
+    std::vector<std::filesystem::path> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(place, error)) {
         if (entry.path().extension() == ".json") paths.push_back(entry.path());
     }
     if (error || paths.empty()) {
-        throw usage_error("--peers=" + directory.string() +
+        throw usage_error("--peers=" + place.string() +
                           ": no peers there; ./scripts/run --peers builds them");
     }
+    return paths;
+}
+
+}  // namespace
+
+std::string one_line(const std::string& said) {
+    constexpr std::size_t longest = 300;
+    const json cut = said.substr(0, longest);
+    const auto replace = json::error_handler_t::replace;
+    std::string line = json::parse(cut.dump(-1, ' ', false, replace)).get<std::string>();
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(line[i]);
+        if (byte < 0x20 || byte == 0x7f) line[i] = ' ';
+        // U+0080 to U+009F, which terminals may follow, too, are these two bytes.
+        const auto next = static_cast<unsigned char>(line[std::min(i + 1, line.size() - 1)]);
+        if (byte == 0xc2 && next < 0xa0) line.replace(i, 2, 1, ' ');
+    }
+    return line;
+}
+
+std::vector<peer> read_peers(const std::vector<std::filesystem::path>& places) {
     std::vector<peer> peers;
-    std::transform(paths.begin(), paths.end(), std::back_inserter(peers), read_peer);
+    for (const std::filesystem::path& place : places) {
+        const std::vector<std::filesystem::path> paths = peer_files(place);
+        std::transform(paths.begin(), paths.end(), std::back_inserter(peers), read_peer);
+    }
     std::sort(peers.begin(), peers.end(), [](const peer& left, const peer& right) {
         return std::tie(left.order, left.name) < std::tie(right.order, right.name);
     });
@@ -133,7 +160,7 @@ void shared_file::read_bytes(std::span<std::byte> into, const char* what,
     }
 }
 
-peer_process::peer_process(const std::vector<std::string>& command)
+peer_process::peer_process(const std::vector<std::string>& command, const std::string& folder)
     : errors_(check_errno(::memfd_create("stderr", MFD_CLOEXEC), "memfd_create")) {
     pipe_ends requests;
     pipe_ends answers;
@@ -142,6 +169,7 @@ peer_process::peer_process(const std::vector<std::string>& command)
     for (const auto& word : command) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
     ::signal(SIGPIPE, SIG_IGN);  // A peer that has ended is told in words.
+    adopt_orphans();
     const auto start = std::chrono::steady_clock::now();
     const pid_t harness = ::getpid();
     program_.pid = check_errno(::fork(), "fork of a peer");
@@ -152,8 +180,9 @@ peer_process::peer_process(const std::vector<std::string>& command)
         ::dup2(requests.read.get(), STDIN_FILENO);
         ::dup2(answers.write.get(), STDOUT_FILENO);
         ::dup2(errors_.get(), STDERR_FILENO);
-        ::execvp(words[0], words.data());
-        std::fprintf(stderr, "cannot run %s: %s\n", words[0], std::strerror(errno));
+        if (::chdir(folder.c_str()) == 0) ::execvp(words[0], words.data());
+        std::fprintf(stderr, "cannot run %s in %s: %s\n", words[0], folder.c_str(),
+                     std::strerror(errno));
         ::_exit(127);
     }
     requests_ = std::move(requests.write);
@@ -169,9 +198,8 @@ peer_process::peer_process(const std::vector<std::string>& command)
 }
 
 peer_process::running_program::~running_program() {
-    if (pid < 0) return;
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
+    if (pid >= 0) ::kill(pid, SIGKILL);
+    end_descendants();
 }
 
 void peer_process::send(const json& request) {
@@ -224,7 +252,7 @@ json peer_process::receive(const std::string& key) {
         return value.is_string() ? value.get<std::string>() : value.dump();
     };
     if (answer.is_object()) {
-        if (answer.contains("limit")) throw limit_error(words("limit"));
+        if (answer.contains("limit")) throw limit_error(one_line(words("limit")));
         if (answer.contains("error")) fail("says: " + words("error"));
         if (answer.contains(key)) return answer.at(key);
     }
@@ -237,6 +265,11 @@ double peer_process::receive_number(const std::string& key) {
     return value;
 }
 
+void peer_process::receive_true(const std::string& key) {
+    const json value = receive(key);
+    if (value != true) fail("says that " + key + " is " + value.dump().substr(0, 80));
+}
+
 std::uint16_t peer_process::receive_port() {
     const double port = receive_number("port");
     if (!(port >= 1 && port <= 65535)) fail("says that port is " + json(port).dump());
@@ -244,8 +277,11 @@ std::uint16_t peer_process::receive_port() {
 }
 
 double peer_process::cpu_s() const {
+    const pid_t self = ::getpid();
     double sum = 0;
-    for (const pid_t process : tree_of(program_.pid)) sum += cpu_of(process);
+    for (const pid_t process : tree_of(self)) {
+        if (process != self) sum += cpu_of(process);
+    }
     return sum;
 }
 
@@ -264,7 +300,8 @@ std::string peer_process::last_words() const {
 
 void peer_process::fail(const std::string& words) {
     const std::string more = last_words();
-    throw std::runtime_error("the peer " + words + (more.empty() ? "" : " (" + more + ")"));
+    throw std::runtime_error("the peer " + one_line(words) +
+                             (more.empty() ? "" : " (" + one_line(more) + ")"));
 }
 
 }  // namespace overlap::bench

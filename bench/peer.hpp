@@ -16,6 +16,10 @@
 
 namespace overlap::bench {
 
+/// What somebody else's program says, as one short line that can stand in a table or a record: bytes
+/// that are no UTF-8 are replaced, control characters are spaces, the rest of a long text is left out.
+std::string one_line(const std::string& said);
+
 /// What is known of a peer before it is started: what scripts/run wrote down when it built it.
 struct peer {
     std::string name;
@@ -23,13 +27,14 @@ struct peer {
     std::string model;                 ///< "event loop", "fibers", "threads" or "processes".
     std::string version;               ///< Of the runtime and its language, as they say themselves.
     std::vector<std::string> command;  ///< The program and its arguments.
+    std::string folder;                ///< In which the program works.
     std::string skip;                  ///< Why it cannot run here, in words; empty: it can.
     std::size_t task_limit = 0;        ///< How many tasks it has in flight at once at most.
     int order = 0;                     ///< Its place among the peers of a table.
 };
 
-/// Reads all `*.json` of a directory, sorted by `order` and name. Throws usage_error.
-std::vector<peer> read_peers(const std::filesystem::path& directory);
+/// Reads files, and all `*.json` of directories; sorted by `order` and name. Throws usage_error.
+std::vector<peer> read_peers(const std::vector<std::filesystem::path>& places);
 
 /// A file in memory that a peer can open by its path, and that vanishes with this object.
 class shared_file {
@@ -58,13 +63,15 @@ private:
     std::string path_;
 };
 
-/// A peer's program, running, in the caller's process group: whoever ends that group ends what the
-/// peer has started, too. Every failure is a std::runtime_error with the peer's last words on
-/// standard error, or a limit_error where the peer names a limit. Nothing here has a time limit of
-/// its own: the benchmark binary ends a measuring process that takes too long.
+/// A peer's program, running. All that it starts counts as part of it and is ended with it, so that
+/// there can be one at a time, in a process without other children. Every failure is a
+/// std::runtime_error with the peer's last words on standard error, or a limit_error where the peer
+/// names a limit; words of a peer are one short line of text in them. Nothing here has a time limit
+/// of its own: the benchmark binary ends a measuring process that takes too long.
 class peer_process {
 public:
-    explicit peer_process(const std::vector<std::string>& command);
+    /// Starts it in `folder`, by default that of this process.
+    explicit peer_process(const std::vector<std::string>& command, const std::string& folder = ".");
     peer_process(const peer_process&) = delete;
     peer_process& operator=(const peer_process&) = delete;
 
@@ -78,10 +85,12 @@ public:
     nlohmann::json receive(const std::string& key);
     /// The same, where it has to be a number.
     double receive_number(const std::string& key);
+    /// The same, where it has to be true.
+    void receive_true(const std::string& key);
     /// The port on which an echo server listens.
     std::uint16_t receive_port();
 
-    /// CPU time of the program, all its threads and all its processes so far, in seconds
+    /// CPU time of the program, all its threads and all that it has started so far, in seconds
     /// (clock_getcpuclockid(3), to the nanosecond; of those that have ended proc(5), to the tick).
     [[nodiscard]] double cpu_s() const;
     /// The most memory that the program has had resident so far, in bytes, without its processes.
