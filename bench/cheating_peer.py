@@ -150,7 +150,7 @@ def complain_in_colour(run):
 
 
 def complain_in_latin_1(run):
-    sys.stdout.buffer.write(b'oh d\xe9ar\n')
+    sys.stdout.buffer.write(b"oh d\xe9ar\n")
     sys.stdout.flush()
     return run
 

@@ -201,12 +201,18 @@ def test_without_a_misdeed_the_cheat_is_an_honest_peer(tmp_path, workload, small
         ("skip_beating", "heartbeat/few", "wrong: the heart beat faster than its interval"),
         ("skip_waiting", "mix/few", "wrong: all tasks were done before one could have waited"),
         ("take_from_results", "echo/few", "wrong: 2 of 3 results"),
-        ("report_half", "sleeps/few", "wrong: says that it ran for 0."),
-        ("report_half", "gather/slow", "wrong: says that it ran for 0."),
-        ("report_half", "echo/long", "wrong: says that it ran for 0."),
-        ("stand_still", "gather/few", "wrong: says that it ran for 0.000000 s"),
+        ("report_half", "sleeps/few", "failed: the clocks part: the peer says that it ran for 0."),
+        ("report_half", "gather/slow", "failed: the clocks part: the peer says that it ran for 0."),
+        ("report_half", "echo/long", "failed: the clocks part: the peer says that it ran for 0."),
+        ("hide_8_ms", "gather/few", "failed: the clocks part: the peer says that it ran for 0."),
+        ("stand_still", "gather/few", "wrong: says that it ran for 0 s"),
+        (
+            "run_forever",
+            "gather/few",
+            "wrong: says that it ran for 1e+308 s, but answered after 0.",
+        ),
         ("forget_a_flight", "gather/few", "wrong: 19 of 20 flights"),
-        ("linger_over_flights", "gather/few", "s, in 3 traced runs"),
+        ("linger_over_flights", "gather/few", " traced runs; is the machine busy?"),
         ("land_at_once", "sleeps/few", "wrong: tasks were in flight for 0.000000 s all together"),
         ("land_before_taking_off", "mix/few", "wrong: a task ended before it began"),
         ("fly_for_an_hour", "gather/few", "wrong: tasks were in flight over 3600."),
@@ -216,6 +222,9 @@ def test_without_a_misdeed_the_cheat_is_an_honest_peer(tmp_path, workload, small
         ("talk_without_end", "gather/few", "failed: the peer said a line without end: la la la"),
         ("answer_another_question", "gather/few", "expected an object with wall_s"),
         ("complain", "gather/few", "failed: the peer says: the moon is in the wrong place"),
+        ("complain_in_colour", "gather/few", "failed: the peer says:  [31mred [0m alert "),
+        ("complain_in_latin_1", "gather/few", 'failed: the peer said "oh d\ufffdar", expected an'),
+        ("write_nothing", "gather/few", "failed: the peer says that written is false"),
         ("name_a_limit", "gather/few", "limit: 3 tasks on Sundays"),
     ],
 )
@@ -233,6 +242,21 @@ def test_wrong_bytes_are_caught_by_the_load(tmp_path, small):
 def test_a_peer_that_hangs_is_a_time_out_and_is_ended(tmp_path, small):
     found = cheat(tmp_path, "hang", "gather", small, "--benchmark_filter=few", row_timeout=1)
     assert found["few"]["error_message"] == "timeout: not done after 1 s"
+
+
+@pytest.mark.parametrize(
+    "misdeed, words",
+    [
+        ("leave_somebody_behind", ""),
+        ("leave_somebody_behind_and_hang", "timeout: not done after 1 s"),
+    ],
+)
+def test_what_a_peer_has_started_is_ended_with_it(tmp_path, misdeed, words, small, monkeypatch):
+    monkeypatch.setenv("LEFT_BEHIND", str(tmp_path / "processes"))
+    found = cheat(tmp_path, misdeed, "gather", small, "--benchmark_filter=few", row_timeout=1)
+    assert found["few"].get("error_message", "") == words
+    started = (tmp_path / "processes").read_text().split()
+    assert started and not [pid for pid in started if os.path.exists(f"/proc/{pid}")]
 
 
 def test_a_row_that_would_take_too_long_says_so_after_its_warm_up(tmp_path):
@@ -255,7 +279,7 @@ def test_a_peer_that_cannot_be_started_is_told_in_words(tmp_path, small):
     path.write_text(json.dumps(told))
     found = rows("gather", small, f"--peers={tmp_path}", "--backend=cheat")
     error = found["gather/few/cheat"]["error_message"]
-    assert "cannot run /nonexistent/peer: No such file or directory" in error
+    assert "cannot run /nonexistent/peer in .: No such file or directory" in error
 
 
 def test_a_peer_that_is_skipped_says_why(tmp_path, small):
@@ -305,6 +329,13 @@ def build(tmp_path, here):
     return tmp_path
 
 
+@pytest.fixture
+def finished_run(build, small):
+    """The record of one on asyncio."""
+    assert scripts_run(build, small, "--peers", "asyncio").returncode == 0
+    return (build / "run.jsonl").read_text()
+
+
 def scripts_run(build, small, *options):
     return subprocess.run(
         [
@@ -334,11 +365,42 @@ def test_a_run_has_peers_in_its_blocks_tables_and_records(build, small, here):
     assert len(counters) == 1 and counters[0]["startup_s"] > 0
 
 
-def test_a_run_on_other_peers_is_not_resumed(build, small):
-    assert scripts_run(build, small, "--peers", "asyncio").returncode == 0
-    path = build / "run.jsonl"
-    path.write_text(path.read_text().replace('"peers/asyncio":"', '"peers/asyncio":"0'))
+@pytest.mark.parametrize(
+    "before, after, words",
+    [
+        (
+            '"peers/asyncio":"',
+            '"peers/asyncio":"0',
+            "cannot resume {}: the peer asyncio has changed",
+        ),
+        ('"peers/asyncio":', '"peers/moon":"0","peers/asyncio":', "the peer moon is gone"),
+        ('"peers/asyncio":', '"moon":', "have changed (they were of commit "),
+        ('"peers/asyncio":', '"moon":', "); the peer asyncio is new"),
+        ('"peers":"asyncio"', '"peers":"moon"', "cannot resume {}: the record's peer moon is gone"),
+    ],
+)
+def test_a_run_on_other_peers_is_not_resumed(finished_run, tmp_path, before, after, words):
+    path = tmp_path / "run.jsonl"
+    assert before in finished_run
+    path.write_text(finished_run.replace(before, after))
     command = [sys.executable, "-m", "overlap.run", "--resume", "--output", path]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 2 and "the binaries have changed" in done.stderr, done.stderr
+    assert done.returncode == 2 and words.format(path) in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--peers", ""], "scripts/run: --peers '': no peer ''; expected "),
+        (["--peers", "moon"], "scripts/run: --peers moon: no peer 'moon'; expected "),
+        (["--backend", "go"], "no backend 'go'; expected floor, sequential"),
+        (["--backend", "go"], "; there are more with --peers"),
+        (["--peers", "asyncio", "--model", "fibres"], "no model 'fibres'; expected floor, sequ"),
+    ],
+)
+def test_what_is_not_there_is_named_with_what_is(build, small, options, words):
+    done = scripts_run(build, small, "--list", *options)
+    assert done.returncode == 2 and words in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -20,10 +20,14 @@ def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
 
 
 def logged(
-    command: Sequence[str | Path], log: Path, environment: dict[str, str], folder: Path = ROOT
+    command: Sequence[str | Path],
+    log: Path,
+    environment: dict[str, str],
+    folder: Path = ROOT,
+    deadline_s: float | None = None,
 ) -> int:
     """Runs a command in a folder, by default the top of the checkout, appends what it prints to
-    `log`, and returns its exit code."""
+    `log`, and returns its exit code. Raises subprocess.TimeoutExpired."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.run(
@@ -33,6 +37,7 @@ def logged(
             stdout=output,
             stderr=subprocess.STDOUT,
             env=os.environ | environment,
+            timeout=deadline_s,
         ).returncode
 
 

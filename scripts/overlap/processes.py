@@ -1,5 +1,6 @@
-"""One command in a process group of its own, with an end: it leaves nothing running behind it."""
+"""Commands that leave nothing running behind them."""
 
+import ctypes
 import os
 import resource
 import select
@@ -7,8 +8,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -28,20 +31,79 @@ class Outcome:
         return lines[-1] if lines else ""
 
 
+@contextmanager
+def nothing_left_behind() -> Iterator[None]:
+    """Ends the processes that were started within, and all that those have started, in whatever
+    group or session. What was running before goes on."""
+    # Who loses their parent becomes a child of this process (prctl(2)).
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    before = _children(os.getpid())
+    try:
+        yield
+    finally:
+        patience = time.monotonic() + ENDING_DEADLINE_S
+        while any([_end(pid) for pid in _descendants_but(before)]) and time.monotonic() < patience:
+            time.sleep(0.001)  # What is killed ends soon, and then its children are ours.
+
+
+PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+ENDING_DEADLINE_S = 10.0  # Of processes whose parent we may not kill, the end is not ours to see.
+
+
+def _children(pid: int) -> set[int]:
+    """A child is listed under the thread that started it."""
+    found: set[int] = set()
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found.update(map(int, listed.read_text(encoding="ascii").split()))
+        except OSError:  # It has just ended.
+            pass
+    return found
+
+
+def _descendants_but(spared: set[int]) -> list[int]:
+    found = list(_children(os.getpid()) - spared)
+    for pid in found:
+        found += _children(pid)
+    return found
+
+
+def _end(pid: int) -> bool:
+    """Whether it is still there, although it was killed."""
+    try:
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return False
+    except ChildProcessError:  # The child of another, who has to be ended first.
+        pass
+    try:
+        os.kill(pid, signal.SIGKILL)
+        return True
+    except (ProcessLookupError, PermissionError):
+        return False
+
+
 def run_contained(
-    command: Sequence[str], deadline_s: float, waiting: Callable[[], None] = lambda: None
+    command: Sequence[str],
+    deadline_s: float,
+    waiting: Callable[[], None] = lambda: None,
+    folder: Path | None = None,
 ) -> Outcome:
-    """Runs `command` for `deadline_s` at most, calling `waiting` every few seconds, and ends its
-    whole process group before it returns or raises (KeyboardInterrupt among others). Raises OSError
-    if the command cannot be started."""
+    """Runs `command`, in `folder` where one is given, for `deadline_s` at most, calling `waiting`
+    every few seconds, and ends all that it has started before it returns or raises
+    (KeyboardInterrupt among others). Raises OSError if the command cannot be started."""
     # Files rather than pipes: a descendant that lives on cannot keep the reader waiting.
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+    with (
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as errors,
+        nothing_left_behind(),
+    ):
         begun = time.monotonic()
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
+            cwd=folder,
             start_new_session=True,
         )
         try:

@@ -5,18 +5,20 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from overlap.announcement import announcement, remainder
 from overlap.building import BuildError, build
+from overlap.choices import UnknownName
 from overlap.costs import Costs, record_files
 from overlap.instructions import count_rows, why_no_instructions
 from overlap.ledger import why_no_syscalls
 from overlap.machine import ROOT, shown
 from overlap.measuring import Measurement, alone, hold_to_cores, plan_of
-from overlap.peers import ALL, chosen_peers, digests, find_peers, prepare
+from overlap.peer_manifest import ALL
+from overlap.peers import chosen_peers, digests, find_peers, prepare, prepared, written_down
 from overlap.placebo import with_placebos
 from overlap.profiles import Profile, read_profiles
 from overlap.records import RecordError, Records, RecordWriter, read_records
@@ -118,15 +120,18 @@ def _path(text: str) -> Path:
     return Path(text).resolve()
 
 
-def binary_arguments(options: argparse.Namespace, directory: Path) -> list[str]:
+def binary_arguments(
+    options: argparse.Namespace, directory: Path, peers: Iterable[str]
+) -> list[str]:
     """The options that the binaries of a build are given, for a list of rows as for a sample."""
     arguments = []
     if options.workloads:
         arguments.append(f"--workloads={options.workloads}")
     if options.loop:
         arguments.append(f"--loop={options.loop}")
-    if options.peers:
-        arguments.append(f"--peers={directory / PEERS}")
+    files = [str(written_down(directory / PEERS, name)) for name in peers]
+    if files:
+        arguments.append(f"--peers={','.join(files)}")
     return arguments
 
 
@@ -138,25 +143,18 @@ def open_suite(options: argparse.Namespace) -> Suite:
     if options.cores:
         hold_to_cores(options.cores)
     peers = {}
-    if options.peers:
+    if options.peers is not None:
         peers = open_peers(directory / PEERS, options.peers, build_them=options.build is None)
-    return Suite.open(directory, binary_arguments(options, directory), peers)
+    return Suite.open(directory, binary_arguments(options, directory, peers), peers)
 
 
 def open_peers(directory: Path, names: str, build_them: bool) -> dict[str, str]:
     """What the chosen peers were made from, by name, after building them where that is asked for."""
-    if build_them:
-        chosen = chosen_peers(find_peers(), names)
-        prepare(chosen, directory)
-        names = ",".join(peer.name for peer in chosen)  # Others may have been there once.
-    found = digests(directory, names)
-    unknown = [name for name in names.split(",") if name != ALL and name not in found]
-    if unknown or not found:
-        raise UsageError(
-            f"--peers {names}: {shown(directory)} has {', '.join(found) or 'none'}; "
-            "./scripts/run --peers without --build makes them"
-        )
-    return found
+    if not build_them:
+        return digests(directory, prepared(directory, names))
+    chosen = chosen_peers(find_peers(), names)
+    prepare(chosen, directory)
+    return digests(directory, [peer.name for peer in chosen])
 
 
 def records_to_resume(options: argparse.Namespace) -> Records:
@@ -234,7 +232,13 @@ def run(options: argparse.Namespace) -> int:
     for name, value in DEFAULTS.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    suite = open_suite(options)
+    try:
+        suite = open_suite(options)
+    except UnknownName as error:
+        if resumed is None:
+            raise
+        words = f"cannot resume {shown(resumed.path)}: the record's peer {error.name} is gone"
+        raise UsageError(words) from error
     if options.list:
         print_list(suite.chosen_rows(options))
         return 0
@@ -269,7 +273,7 @@ def measure(
     interrupted = False
     try:
         plan = plan_of(records, options.blocks or records.head["blocks"])
-        arguments = binary_arguments(options, suite.directory)
+        arguments = binary_arguments(options, suite.directory, suite.peers)
         Measurement(suite, records, writer, arguments, options.row_timeout).carry_out(plan)
         if options.instructions:
             count_rows(samples_of_rows(records), records, writer, suite, arguments)

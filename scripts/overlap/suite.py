@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from overlap.choices import chosen_names
 from overlap.machine import ROOT, describe_machine, describe_suite, file_hash, from_root
 from overlap.models import language_of, model_of
 from overlap.plan import REPEATED_SHARE
@@ -16,6 +17,7 @@ from overlap.records import Records
 from overlap.sampling import Listing, Row, UsageError, list_rows, utc_now
 
 WORKLOADS = ("sleeps", "gather", "echo", "heartbeat", "mix")
+OF_PEER = "peers/"  # How a peer's name begins among the hashes.
 # Options that choose rows by what they are, beside --filter.
 PROPERTIES: dict[str, Callable[[Row], str]] = {
     "workload": lambda row: row.workload,
@@ -44,7 +46,7 @@ class Suite:
     def hashes(self) -> dict[str, str]:
         """Of the binaries, by workload, and of the files that the peers were made from."""
         hashes = {workload: file_hash(self.binary(workload)) for workload in self.listings}
-        return hashes | {f"peers/{name}": digest for name, digest in self.peers.items()}
+        return hashes | {f"{OF_PEER}{name}": digest for name, digest in self.peers.items()}
 
     def binary(self, workload: str) -> Path:
         return self.directory / "bench" / f"bench_{workload}"
@@ -57,18 +59,20 @@ class Suite:
             for row in listing.rows
             if not row.model or row.backend in self.peers
         ]
-        for option in (*PROPERTIES, "filter"):
+        of_suite = rows
+        for option, property_of in PROPERTIES.items():
             wanted = getattr(options, option)
-            if not wanted:
+            if wanted is None:
                 continue
-            if option == "filter":
-                chosen = [row for row in rows if re.search(wanted, row.row)]
-            else:
-                names = wanted.split(",")
-                chosen = [row for row in rows if PROPERTIES[option](row) in names]
-            if not chosen:
-                raise UsageError(f"--{option} {wanted} matches no row; --list prints all of them")
-            rows = chosen
+            known = list(dict.fromkeys(map(property_of, of_suite)))
+            hint = "" if self.peers else "there are more with --peers"
+            names = chosen_names(option, wanted, known, hint=hint)
+            rows = [row for row in rows if property_of(row) in names]
+            if not rows:
+                raise _matches_nothing(option, wanted)
+        rows = [row for row in rows if re.search(options.filter or "", row.row)]
+        if not rows:
+            raise _matches_nothing("filter", options.filter)
         return rows
 
     def specification(self) -> dict[str, str]:
@@ -83,6 +87,10 @@ class Suite:
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from error
         return {"path": str(from_root(path)), "sha256": file_hash(path), "text": text}
+
+
+def _matches_nothing(option: str, wanted: str) -> UsageError:
+    return UsageError(f"--{option} {wanted} matches no row; --list prints all of them")
 
 
 def make_head(
@@ -158,15 +166,26 @@ def adopt_options(options: argparse.Namespace, records: Records) -> None:
             setattr(options, option, adopted)
 
 
+def _changes(then: dict[str, str], now: dict[str, str], commit: str) -> list[str]:
+    """What of binaries and peers is not what it was, in words."""
+    changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    peers = [name for name in changed if name.startswith(OF_PEER)]
+    words = []
+    if len(peers) < len(changed):
+        words.append(f"the binaries have changed (they were of commit {commit[:10] or 'unknown'})")
+    for name in peers:
+        what = "is gone" if name not in now else "is new" if name not in then else "has changed"
+        words.append(f"the peer {name.removeprefix(OF_PEER)} {what}")
+    return words
+
+
 def check_same_suite(records: Records, suite: Suite) -> None:
     """Raises UsageError if samples taken now must not be mixed with those in the file."""
     then = records.head
     differences = []
     if then.get("specification", {}).get("sha256") != suite.specification()["sha256"]:
         differences.append("the specification has changed")
-    if then.get("binaries") != suite.hashes():
-        commit = then["suite"]["commit"][:10] or "unknown"
-        differences.append(f"the binaries have changed (they were of commit {commit})")
+    differences += _changes(then.get("binaries", {}), suite.hashes(), then["suite"]["commit"])
     machine = describe_machine()
     for key in ("host", "kernel", "cores"):
         if then["machine"][key] != machine[key]:

@@ -47,6 +47,7 @@ class RowSamples:
     by_block: dict[int, Counters] = field(default_factory=dict)
     error: str = ""  # Of the last sample that failed, if no later one in its block went well.
     attempted: int = 0  # Blocks with a sample, good or not.
+    failures: dict[int, str] = field(default_factory=dict)  # By block, the last one in words.
     counted: Counters = field(default_factory=dict)  # Apart from the samples, once.
 
     def middle(self, counter: str) -> float | None:
@@ -92,7 +93,7 @@ def samples_of_rows(records: Records) -> dict[str, RowSamples]:
         blocks.setdefault(sample["row"], set()).add(block)
         row.attempted = len(blocks[sample["row"]])
         if "error" in sample:
-            row.error = sample["error"]
+            row.error = row.failures[block] = sample["error"]
         else:
             row.by_block[block] = sample["counters"]
             row.error = row.error if row.error.startswith("wrong") else ""
@@ -212,7 +213,7 @@ def build_table(workload: str, rows: Sequence[RowSamples]) -> Table:
         floor = _floor(of_case)
         floors.setdefault(floor.row.backend if floor else "", []).append(case)
         table.cases[case] = _lines(of_case, floor, columns)
-        table.notes += [note for row in of_case if (note := _note(row))]
+        table.notes += [note for row in of_case for note in (_note(row), _retry_note(row)) if note]
     table.notes[:0] = _floor_notes(floors)
     table.notes += _absence_notes(rows)
     return table
@@ -252,6 +253,15 @@ def _note(row: RowSamples) -> str:
     if row.row.blocks and row.row.because:
         return f"{row.row.row}: in {row.row.blocks} blocks only: {row.row.because}"
     return ""
+
+
+def _retry_note(row: RowSamples) -> str:
+    """How often a row's numbers are those of a second try, and why; empty if never."""
+    retried = [words for block, words in row.failures.items() if block in row.by_block]
+    if row.words or not retried:
+        return ""
+    blocks = f"{len(retried)} of {row.attempted} blocks"
+    return f"{row.row.row}: measured at the second try in {blocks}: {retried[-1]}"
 
 
 def _absence_notes(rows: Sequence[RowSamples]) -> list[str]:

@@ -3,13 +3,15 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from overlap import compare, run
 from overlap.fake_suite import FakeSuite
 from overlap.measured import measured
-from overlap.peers import ALL, chosen_peers, describe, digests, find_peers, joined, prepare
+from overlap.peer_manifest import ALL
+from overlap.peers import chosen_peers, describe, digests, find_peers, joined, prepare, prepared
 from overlap.run import open_peers
 from overlap.sampling import Listing, Row, UsageError
 from overlap.suite import Suite
@@ -72,6 +74,7 @@ def test_a_folder_is_all_that_a_peer_takes(tmp_path):
     assert found["skip"] == "" and found["task_limit"] == 8
     assert found["version"] == "fast 1.2, Python 3"
     assert found["command"] == [sys.executable, f"{tmp_path}/peers/fast/peer.py"]
+    assert found["folder"] == f"{tmp_path}/peers/fast"
 
 
 def test_two_peers_of_one_name_are_refused(tmp_path):
@@ -86,9 +89,21 @@ def test_two_peers_of_one_name_are_refused(tmp_path):
     [
         ({"name": None}, "name: found nothing, expected letters"),
         ({"name": "a/b"}, 'name: found "a/b", expected letters'),
-        ({"name": "floor"}, 'name: found "floor", expected letters'),
+        *(
+            ({"name": name}, f'name: found "{name}", expected letters')
+            for name in (
+                *("floor", "placebo", "sequential", "thread_pool", "process_per_task", "coroutine"),
+                *("coroutine:uring", ".", "..", ".go", "-go", "all", "go.json", "go.new"),
+                *("cargo_target", "cargo_home"),
+            )
+        ),
+        ({"name": "go\n"}, 'name: found "go\\n", expected letters'),
+        ({"language": "Go\u001b[1m"}, 'language: found "Go\\u001b[1m", expected text of one line'),
+        ({"language": " Go"}, 'language: found " Go", expected text of one line'),
+        ({"shares": ["../nowhere"]}, "shares: found ../nowhere, which is no folder"),
         ({"model": "fibres"}, 'model: found "fibres", expected one of sequential, event loop'),
         ({"run": []}, "run: found [], expected a command"),
+        ({"run": ["a\0b"]}, 'run: found ["a\\u0000b"], expected a command'),
         ({"run": "peer"}, 'run: found "peer", expected a command, a list of words'),
         ({"build": [[]]}, "build: found [[]], expected a list of commands"),
         ({"order": True}, "order: found true, expected a whole number"),
@@ -116,6 +131,8 @@ def test_what_is_missing_is_said_with_its_package(tmp_path):
     needs = [
         {"command": "no-such-command", "package": "golang-moon"},
         {"module": "no_such_module", "package": "python3-moon"},
+        {"module": "no_such_package.part", "package": "python3-star"},
+        {"module": ".", "package": "python3-star"},
         {"file": "/nonexistent/*.h", "package": "libmoon-dev"},
         {"command": "sh", "package": "dash"},
         {"module": "json", "package": "python3"},
@@ -123,7 +140,7 @@ def test_what_is_missing_is_said_with_its_package(tmp_path):
     ]
     folder = write_peer(tmp_path / "peers" / "far", needs=needs)
     found = told(folder, tmp_path / "build")
-    assert found["skip"] == "skipped: needs golang-moon, python3-moon, libmoon-dev"
+    assert found["skip"] == "skipped: needs golang-moon, python3-moon, python3-star, libmoon-dev"
 
 
 def test_a_peer_is_built_once_for_each_state_of_its_files(tmp_path):
@@ -156,6 +173,59 @@ def test_a_failing_build_is_skipped_with_its_first_error(tmp_path):
     assert skip.endswith("build.log)")
 
 
+def test_a_silent_failing_build_is_skipped_with_how_it_ended(tmp_path):
+    folder = write_peer(tmp_path / "peers" / "bad", build=[["sh", "-c", "exit 3"]])
+    skip = told(folder, tmp_path / "build")["skip"]
+    assert "the build failed: sh ended with exit code 3 and printed nothing (" in skip
+
+
+def test_a_build_that_does_not_end_is_given_up_and_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr("overlap.peers.BUILD_DEADLINE_S", 0.5)
+    script = "setsid sleep 600 & echo $! > {build}/pid; wait"
+    folder = write_peer(tmp_path / "peers" / "slow", build=[["sh", "-c", script]])
+    skip = told(folder, tmp_path / "build")["skip"]
+    assert "the build failed: sh was not done after 0.5 s (" in skip
+    assert has_ended(tmp_path / "build" / "pid")
+
+
+def has_ended(pid_file):
+    return not Path("/proc", pid_file.read_text().strip()).exists()
+
+
+def test_no_place_to_build_is_one_clear_line(tmp_path):
+    write_peer(tmp_path / "peers" / "fast")
+    (tmp_path / "build").write_text("no folder")
+    with pytest.raises(UsageError, match="^cannot build peers: .*build: File exists$"):
+        prepare(find_peers(tmp_path / "peers"), tmp_path / "build")
+
+
+NOISY = """
+import subprocess, sys
+print("x" * 300_000, file=sys.stderr)
+sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+open(sys.argv[1], "w").write(str(sleeper.pid))
+"""
+
+
+def test_a_peer_may_say_much_and_what_it_starts_is_ended(tmp_path):
+    folder = write_peer(
+        tmp_path / "peers" / "noisy",
+        NOISY + HELLO,
+        run=[sys.executable, "peer.py", "{build}/pid"],
+    )
+    assert told(folder, tmp_path / "build")["skip"] == ""
+    assert has_ended(tmp_path / "build" / "pid")
+
+
+def test_what_a_peer_says_is_one_line(tmp_path):
+    program = HELLO.replace("fast 1.2", "fast\\u001b[1m\\n1.2")
+    folder = write_peer(tmp_path / "peers" / "odd", program)
+    assert told(folder, tmp_path / "build")["version"] == "fast [1m 1.2, Python 3"
+    program = "raise SystemExit('no \\x1b[31mmoon')"
+    folder = write_peer(tmp_path / "peers" / "odd", program)
+    assert told(folder, tmp_path / "build")["skip"].endswith("no hello: no [31mmoon")
+
+
 @pytest.mark.parametrize(
     "program, words",
     [
@@ -174,7 +244,7 @@ def test_a_peer_that_does_not_say_hello_is_skipped(tmp_path, program, words):
 
 
 def test_a_peer_that_says_nothing_is_given_up_and_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr("overlap.peers.HELLO_DEADLINE_S", 0.3)
+    monkeypatch.setattr("overlap.peer_hello.HELLO_DEADLINE_S", 0.3)
     folder = write_peer(tmp_path / "peers" / "mute", "import time; time.sleep(600)")
     assert told(folder, tmp_path / "build")["skip"] == "skipped: it says no hello within 0.3 s"
 
@@ -182,7 +252,22 @@ def test_a_peer_that_says_nothing_is_given_up_and_ended(tmp_path, monkeypatch):
 def test_a_version_that_cannot_be_had_is_said(tmp_path):
     folder = write_peer(tmp_path / "peers" / "old", version=["sh", "-c", "echo too old; exit 7"])
     skip = told(folder, tmp_path / "build")["skip"]
-    assert skip == "skipped: its version command failed with exit code 7: too old"
+    assert skip == "skipped: its version command ended with exit code 7: too old"
+
+
+@pytest.mark.parametrize(
+    "command, words",
+    [
+        (["no-such-command"], "cannot be started: no-such-command: No such file or directory"),
+        (["sh", "-c", "sleep 600 & wait"], "was not done after 0.3 s"),
+        (["true"], "ended with exit code 0 and printed nothing"),
+        (["sh", "-c", "kill -9 $$"], "ended with signal 9 and printed nothing"),
+    ],
+)
+def test_a_version_command_that_fails_is_told_in_words(tmp_path, monkeypatch, command, words):
+    monkeypatch.setattr("overlap.peers.VERSION_DEADLINE_S", 0.3)
+    folder = write_peer(tmp_path / "peers" / "old", version=command)
+    assert told(folder, tmp_path / "build")["skip"] == f"skipped: its version command {words}"
 
 
 def test_one_version_is_not_said_twice():
@@ -195,17 +280,28 @@ def test_peers_are_chosen_by_name(tmp_path, monkeypatch):
         write_peer(tmp_path / "peers" / name)
     peers = find_peers(tmp_path / "peers")
     assert chosen_peers(peers, ALL) == peers
-    assert [peer.name for peer in chosen_peers(peers, "c,a")] == ["a", "c"]
+    assert [peer.name for peer in chosen_peers(peers, "c, a")] == ["a", "c"]
     with pytest.raises(UsageError, match="--peers a,x: no peer 'x'; expected a, b, c"):
         chosen_peers(peers, "a,x")
     prepare(peers[:2], tmp_path / "build")
-    assert list(digests(tmp_path / "build", ALL)) == ["a", "b"]
-    assert open_peers(tmp_path / "build", "b", False) == {"b": peers[1].digest()}
+    assert prepared(tmp_path / "build", ALL) == ["a", "b"]
+    assert open_peers(tmp_path / "build", " b ", False) == {"b": peers[1].digest()}
     monkeypatch.setattr(run, "find_peers", lambda: peers[1:])
     assert list(open_peers(tmp_path / "build", ALL, True)) == ["b", "c"], "a is there no more"
     (tmp_path / "build" / "c.json").unlink()
-    with pytest.raises(UsageError, match="--peers c: .*build has none; ./scripts/run --peers"):
+    with pytest.raises(UsageError, match="--peers c: no peer 'c'; .*build has no others; ./scr"):
         open_peers(tmp_path / "build", "c", False)
+    (tmp_path / "build" / "a.json").write_text("{")
+    assert list(open_peers(tmp_path / "build", "b", False)) == ["b"], "what a says is no matter"
+    with pytest.raises(UsageError, match="a.json: describes no peer"):
+        open_peers(tmp_path / "build", "a", False)
+
+
+@pytest.mark.parametrize("names", ["", " ", "a,"])
+def test_choosing_no_peer_is_one_clear_line(tmp_path, names):
+    write_peer(tmp_path / "peers" / "a")
+    with pytest.raises(UsageError, match="--peers '?.*: no peer ''; expected a$"):
+        chosen_peers(find_peers(tmp_path / "peers"), names)
 
 
 def peer_row(name, model, version, skip=""):
@@ -296,9 +392,10 @@ def test_a_run_without_peers_looks_at_none_of_them(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "find_peers", lambda: pytest.fail("peers were looked for"))
     opened = run.open_suite(run.parse(["--list"]))
     assert opened.peers == {} and list(opened.hashes()) == list(opened.listings)
-    assert run.binary_arguments(run.parse([]), suite.directory) == []
-    with_peers = run.binary_arguments(run.parse(["--peers", "a"]), suite.directory)
-    assert with_peers == [f"--peers={suite.directory}/peers"]
+    assert run.binary_arguments(run.parse([]), suite.directory, []) == []
+    with_peers = run.binary_arguments(run.parse(["--peers"]), suite.directory, ["a", "b"])
+    files = [f"{suite.directory}/peers/{name}.json" for name in ("a", "b")]
+    assert with_peers == [f"--peers={','.join(files)}"]
 
 
 def test_only_rows_of_chosen_peers_are_measured(tmp_path):
@@ -309,8 +406,21 @@ def test_only_rows_of_chosen_peers_are_measured(tmp_path):
     suite.listings["gather"] = Listing("gather", tmp_path, listed, {})
     options = run.parse([])
     assert [each.backend for each in suite.chosen_rows(options)] == ["floor", "near"]
-    chosen = [["--model", "fibers,threads"], ["--language", "Moon"], ["--language", "C++"]]
+    chosen = [["--model", "fibers, floor"], ["--language", " Moon"], ["--language", "C++"]]
     found = [suite.chosen_rows(run.parse(words)) for words in chosen]
-    assert [[each.backend for each in rows] for rows in found] == [["near"], ["near"], ["floor"]]
-    with pytest.raises(UsageError, match="--model moons matches no row"):
-        suite.chosen_rows(run.parse(["--model", "moons"]))
+    assert [[each.backend for each in rows] for rows in found] == [
+        *(["floor", "near"], ["near"], ["floor"]),
+    ]
+    for words, error in [
+        (["--model", "fibres"], "--model fibres: no model 'fibres'; expected floor, fibers"),
+        (["--language", "C++,moon"], "--language C++,moon: no language 'moon'; expected C++, Moon"),
+        (["--backend", ""], "--backend '': no backend ''; expected floor, near"),
+        (["--model", "floor", "--language", "Moon"], "--language Moon matches no row"),
+    ]:
+        with pytest.raises(UsageError, match=re.escape(error)):
+            suite.chosen_rows(run.parse(words))
+    suite.peers.clear()
+    with pytest.raises(
+        UsageError, match="no backend 'go'; expected floor; there are more with --p"
+    ):
+        suite.chosen_rows(run.parse(["--backend", "go"]))

@@ -220,7 +220,7 @@ def test_limits_are_no_failure_but_nothing_measured_is(runner):
         (["--blocks", "0"], "0 is not a number from 1 on"),
         (["--row-timeout", "nan"], "nan is not a positive number of seconds"),
         (["--profile", "eternal"], "expected one of smoke, quick, standard, report"),
-        (["--backend", "nobody"], "--backend nobody matches no row"),
+        (["--backend", "nobody"], "no backend 'nobody'; expected floor, "),
         (["--from", "/nonexistent/run.jsonl"], "No such file or directory"),
         (["--resume"], "No such file or directory"),
     ],

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -70,9 +71,19 @@ def test_a_hung_binary_is_ended_with_all_its_children(tmp_path):
 
 def test_a_process_left_behind_is_ended_with_the_sample(tmp_path):
     pid = tmp_path / "pid"
-    outcome = run_contained(["bash", "-c", f"sleep 600 & echo $! > {pid}"], deadline_s=20)
-    assert outcome.status == 0 and not outcome.timed_out
-    assert wait_until(lambda: not is_running(int(pid.read_text())))
+    for start in ("", "setsid "):
+        outcome = run_contained(["bash", "-c", f"{start}sleep 600 & echo $! > {pid}"], 20)
+        assert outcome.status == 0 and not outcome.timed_out
+        assert not os.path.exists(f"/proc/{pid.read_text().strip()}")
+
+
+def test_what_was_running_before_a_sample_goes_on():
+    with subprocess.Popen(["sleep", "600"]) as bystander:
+        try:
+            run_contained(["true"], deadline_s=20)
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
 
 
 def test_cpu_time_of_grandchildren_counts():

@@ -241,6 +241,21 @@ def test_markdown_has_as_many_cells_in_every_line(canned):
     assert markdown(canned) == text
 
 
+def test_a_row_that_was_measured_at_the_second_try_says_so():
+    name = "gather/a/x"
+    tries = [
+        sample(name, 0, error="failed: the peer said nothing"),
+        *(sample(name, block, wall_s=0.1) for block in (0, 1)),
+    ]
+    (table,) = build_tables(records_of([row(name)], tries))
+    words = "measured at the second try in 1 of 2 blocks: failed: the peer said nothing"
+    assert [note for note in table.notes if name in note] == [f"{name}: {words}"]
+    (table,) = build_tables(records_of([row(name)], tries[1:]))
+    assert not [note for note in table.notes if name in note]
+    (table,) = build_tables(records_of([row(name)], tries[:1]))
+    assert not [note for note in table.notes if name in note], "its line has the words"
+
+
 def test_markdown_escapes_what_would_break_a_table():
     records = records_of([row("gather/a/x", skip="limit: a | b")], [])
     assert "limit: a \\| b" in markdown(records)
