@@ -159,7 +159,7 @@ TEST(near_pointer_test, reaches_256_kibibytes_either_way_and_no_further) {
         auto* const place = reinterpret_cast<std::byte*>(here) + offset;
         return (::new (place) near(here + there))->operator->() == here + there;
     };
-    for (const std::size_t offset : {0, 2, 6}) {
+    for (const std::size_t offset : {0U, 2U, 6U}) {
         EXPECT_TRUE(reaches(offset, 1));
         EXPECT_TRUE(reaches(offset, -1));
         EXPECT_TRUE(reaches(offset, reach - 1));

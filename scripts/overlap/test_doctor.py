@@ -133,7 +133,9 @@ def test_a_whole_examination(tmp_path):
     assert result.returncode in (0, 1, 3), result.stderr
     lines = result.stdout.splitlines()
     assert len([line for line in lines if re.match("(good|note|limit|unstable) ", line)]) >= 17
-    assert "gather/ok/sequential against itself" in result.stdout
+    # In its one second a busy machine may take too few pairs to say more.
+    compared = r"placebo +(gather/ok/sequential against itself, \d+ pairs|\d+ pairs of samples, )"
+    assert re.search(compared, result.stdout), result.stdout
     assert lines[-1].startswith("This machine ") and "\x1b" not in result.stdout
 
 
