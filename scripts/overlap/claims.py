@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from overlap.choices import chosen_names
 from overlap.claim_file import PATH, Condition, Finding, read_claims
 from overlap.claim_judge import Judge, Judged, JudgedClaim
 from overlap.command import guarded
@@ -38,6 +39,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("records", type=Path, metavar="FILE", help="records that scripts/run wrote")
     add("--claims", type=Path, default=PATH, metavar="FILE", help="(default: bench/claims.toml)")
+    add("--only", metavar="NAMES", help="of the file's claims these, e.g. C4,C4-python")
     add("--format", choices=FORMATS, default="terminal", help="how it is printed")
     add(
         "--fail-if-unexpected",
@@ -175,9 +177,12 @@ def to_json(claims: Sequence[JudgedClaim]) -> str:
     return json.dumps({"claims": listed}, ensure_ascii=False, indent=1)
 
 
-def judge_all(records: Records, path: Path = PATH) -> list[JudgedClaim]:
+def judge_all(records: Records, path: Path = PATH, only: str | None = None) -> list[JudgedClaim]:
+    """`only` names claims, with commas between them. Raises UsageError for one that there is not."""
+    claims = {claim.name: claim for claim in read_claims(path)}
+    names = list(claims) if only is None else chosen_names("only", only, list(claims), "claim")
     judge = Judge(records)
-    return [judge.judge(claim) for claim in read_claims(path)]
+    return [judge.judge(claims[name]) for name in names]
 
 
 def exit_code(claims: Sequence[JudgedClaim], *, fail_if_unexpected: bool) -> int:
@@ -190,7 +195,7 @@ def run(options: argparse.Namespace) -> int:
     records = read_records(options.records)
     for problem in records.problems:
         print(f"scripts/claims: {problem}", file=sys.stderr)
-    claims = judge_all(records, options.claims)
+    claims = judge_all(records, options.claims, options.only)
     if options.format == "json":
         print(to_json(claims))
     elif options.format == "markdown":

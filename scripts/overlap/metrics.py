@@ -62,6 +62,7 @@ METRICS = {
         Metric("wall", "wall time", (("wall_s",),), FASTER, seconds),
         Metric("cpu", "CPU time a task", (("cpu_per_task_s",), ("cpu_s",)), FASTER, seconds),
         Metric("memory", "memory a further task", (("bytes_per_task",),), LESS, byte_count),
+        Metric("peak", "peak memory", (("peak_memory_bytes",),), LESS, byte_count),
         Metric(
             "p99",
             "99th percentile of lateness or latency",

@@ -45,10 +45,15 @@ def overview(records: Records, figures: str) -> str:
     titles = [f"{c}: {m.title.replace('a task', f'a {units[c]}')}" for c, m in chosen]
     lines = [["backend", "model", "language", *titles, "version"]]
     for row in ordered:
-        cells = [_cell(by_name.get(f"{case}/{row.backend}"), metric) for case, metric in chosen]
-        lines.append(
-            [row.backend, model_of(row), language_of(row), *cells, row.version or OWN_VERSION]
-        )
+        told: set[str] = set()  # Why a case has no figures is said once.
+        cells = []
+        for case, metric in chosen:
+            of_case = by_name.get(f"{case}/{row.backend}")
+            cells.append("" if case in told else _cell(of_case, metric))
+            if of_case and of_case.words:
+                told.add(case)
+        version = row.version or OWN_VERSION
+        lines.append([row.backend, model_of(row), language_of(row), *cells, version])
     return "\n".join(markdown_table(lines, [True, True, True, *[False] * len(chosen), True])) + "\n"
 
 

@@ -131,6 +131,21 @@ def test_one_condition_that_fails_is_enough(tmp_path, capsys):
     assert "X: does not hold, expected: holds." in shown
 
 
+def test_only_the_claims_that_are_named_are_judged(tmp_path, capsys):
+    condition = RATIO + "at_least = 1"
+    texts = [
+        CLAIM.format(name=name, expected="holds", more="", row="slow", condition=condition)
+        for name in ("X", "Y", "Z")
+    ]
+    claims = tmp_path / "claims.toml"
+    claims.write_text(SOURCES + "".join(texts))
+    run = write_records(tmp_path / "run.jsonl", {"slow": 2.0})
+    assert main([str(run), "--claims", str(claims), "--only", "Z, X", "--format", "json"]) == 0
+    assert [each["claim"] for each in json.loads(capsys.readouterr().out)["claims"]] == ["Z", "X"]
+    assert main([str(run), "--claims", str(claims), "--only", "W"]) == 2
+    assert "no claim 'W'; expected X, Y, Z" in capsys.readouterr().err
+
+
 def test_what_was_expected_is_no_failure(judged):
     condition = RATIO + "at_most = 1"
     options = ["--fail-if-unexpected"]

@@ -41,6 +41,8 @@ def test_cells_are_medians_or_the_words_that_stand_for_them(path):
     table = overview(records, "gather/a:wall")
     assert f"| thread_pool | threads | C++ | {middle * 1e3:.2f} ms | this suite |" in table
     assert "| broken | other | C++ | limit: no memory | this suite |" in table
+    twice = overview(records, "gather/a:wall,gather/a:cpu")
+    assert "| broken | other | C++ | limit: no memory |  | this suite |" in twice
 
 
 def test_what_was_not_measured_is_a_dash(path):
