@@ -41,21 +41,21 @@ std::vector<subject> loop_subjects(const std::string& key_suffix = "",
     };
 }
 
-namespace detail {
+/// The table behind which loops of type loop_through_table are: set it before any of their rules is
+/// checked. One variable for whatever loop is checked, so that the rules for what is behind it are
+/// compiled once (check_table.hpp); and no constant, so that the compiler cannot see through the calls.
+inline overlap_loop_table table_to_check;
 
-// Not a constant, so that the compiler cannot see through the calls.
-template <event_loop Loop>
-inline overlap_loop_table table_to_check = table_of<Loop>;
-
-}  // namespace detail
+using loop_through_table = dynamic_loop<table_to_check>;
 
 /// What main() of a program that checks loops of type `Loop` returns; check_main() says what it
 /// reads and prints. The loop is judged twice, with its calls compiled in and through its table.
 template <event_loop Loop>
 int check_loop(int argc, char** argv) {
     std::vector<subject> all = loop_subjects<Loop>();
-    const auto through_table = loop_subjects<dynamic_loop<detail::table_to_check<Loop>>>(
-        "_through_table", " through its table");
+    table_to_check = table_of<Loop>;
+    const auto through_table =
+        loop_subjects<loop_through_table>("_through_table", " through its table");
     all.insert(all.end(), through_table.begin(), through_table.end());
     return check_main(argc, argv, Loop::name(), all);
 }

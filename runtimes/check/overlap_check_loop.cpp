@@ -1,5 +1,5 @@
 // overlap_check_loop FILE.so [options]: holds a loop in a shared library to all its rules.
-#include <overlap/check/check_loop.hpp>
+#include <overlap/check/check_table.hpp>
 #include <overlap/plugin/load_loop.hpp>
 
 #include <cstring>
@@ -10,8 +10,6 @@ namespace {
 
 using namespace overlap;
 using namespace overlap::conformance;
-
-overlap_loop_table chosen;
 
 constexpr const char* usage =
     "usage: overlap_check_loop FILE.so [options]\n"
@@ -32,11 +30,11 @@ int main(int argc, char** argv) {
     }
     try {
         probe_loop(argv[1]);
-        chosen = load_loop(argv[1]);
+        table_to_check = load_loop(argv[1]);
     } catch (const plugin_error& error) {
         std::cerr << error.what() << '\n';
         return exit_bad_usage;
     }
     // The library's name stands where a program's would, for what reads the rest.
-    return check_main(argc - 1, argv + 1, chosen.name, loop_subjects<dynamic_loop<chosen>>());
+    return check_main(argc - 1, argv + 1, table_to_check.name, loop_subjects<loop_through_table>());
 }

@@ -10,9 +10,12 @@ install(FILES runtimes/loop.h DESTINATION ${headers})
 install(FILES runtimes/coroutine/testing/on_loop.hpp runtimes/coroutine/testing/tour.hpp
         DESTINATION ${headers}/coroutine/testing)
 
-set_target_properties(overlap_count_allocations PROPERTIES EXPORT_NAME count_allocations)
-install(TARGETS overlap_count_allocations EXPORT overlap)
-install(FILES runtimes/conformance/count_allocations.cpp DESTINATION ${data})
+foreach(name count_allocations check_table)
+    set_target_properties(overlap_${name} PROPERTIES EXPORT_NAME ${name})
+    install(TARGETS overlap_${name} EXPORT overlap)
+endforeach()
+install(FILES runtimes/conformance/count_allocations.cpp runtimes/check/check_table.cpp
+        DESTINATION ${data})
 install(TARGETS overlap_check_loop)
 install(DIRECTORY runtimes/example_loop DESTINATION ${data})
 

@@ -30,6 +30,7 @@ function(overlap_add_loop)
     overlap_plugin_first(${NAME})
 
     overlap_plugin_conformance(loop ${subjects} ${through_table})
+    target_link_libraries(${NAME}_conformance PRIVATE overlap::check_table)
     overlap_plugin_benchmarks(with_loop)
     overlap_plugin_tour()
 endfunction()

@@ -2,9 +2,14 @@
 
 Each step runs although an earlier one failed. What a step prints goes to build/test-logs/; of one
 that failed, the end is shown.
+
+Tests mostly wait, and builds compute: so all that is to be built is built by a second process, one
+preset after another, while the tests of what is ready run here. That process and what it starts have
+the lowest priority, for tests that measure time to find the cores as good as free.
 """
 
 import argparse
+import multiprocessing
 import os
 import re
 import signal
@@ -12,9 +17,11 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as xml
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from overlap import twins
@@ -26,6 +33,7 @@ SANITIZERS = ("asan", "tsan")  # The first has the checks for undefined behaviou
 PARALLEL_TESTS = 6  # They wait more than they compute.
 ON_REQUEST = ("clang",)  # What it finds, tsan (built with clang) and clang-tidy find as well.
 FAILURES_SHOWN = 10
+LOWEST_PRIORITY = 19  # See nice(2).
 
 
 @dataclass
@@ -42,7 +50,13 @@ class Counts:
         return f"{self.passed} passed, {self.failed} failed{skipped}"
 
 
-Step = Callable[[], Counts]
+@dataclass(frozen=True)
+class Step:
+    """A check, and what computes for it at the lowest priority before it begins: a build, of which it
+    is told whether that went well; or, where there is nothing else to do, the check itself."""
+
+    check: Callable[[], Counts] | None = None
+    prepare: Callable[[], Counts] | None = None
 
 
 def one(good: bool, shown: str) -> Counts:
@@ -89,13 +103,19 @@ def run_with_report(command: Sequence[str | Path], report: Path, log: Path) -> C
     return counts
 
 
-def ctest(preset: str) -> Counts:
-    """Builds a preset and runs its tests, one at a time but for those that say that they may run
-    beside others: many tests measure time."""
+def built(preset: str) -> Counts:
+    """Everything of a preset; counts as a check only if it fails."""
     try:
-        directory = build(preset, [], LOGS / f"{preset}-build.log")
+        build(preset, [], LOGS / f"{preset}-build.log")
     except BuildError as error:
         return one(False, str(error))
+    return Counts()
+
+
+def ctest(preset: str) -> Counts:
+    """Runs the tests of a preset that was built, one at a time but for those that say that they may
+    run beside others: many tests measure time."""
+    directory = ROOT / "build" / preset
     report = LOGS / f"{preset}-ctest.xml"
     command = ["ctest", "--test-dir", directory, "--output-junit", report]
     command += ["--output-on-failure", "--parallel", str(PARALLEL_TESTS)]
@@ -110,11 +130,8 @@ def pytest() -> Counts:
 
 def warnings() -> Counts:
     """Everything must compile with clang without a warning."""
-    try:
-        build("clang", [], LOGS / "clang-build.log")
-    except BuildError as error:
-        return one(False, str(error))
-    return one(True, "")
+    outcome = built("clang")
+    return outcome if outcome.failed else one(True, "")
 
 
 def tool(name: str, *command: str | Path) -> Counts:
@@ -192,36 +209,100 @@ def clang_tidy() -> Counts:
     return one(not said, "\n".join(found) or said)
 
 
+def tested(preset: str) -> Step:
+    return Step(check=lambda: ctest(preset), prepare=lambda: built(preset))
+
+
+# Tests begin in this order, each when it is prepared; so what needs no build comes first, and what no
+# test waits for is prepared last.
 STEPS: dict[str, Step] = {
-    "release": lambda: ctest("release"),
-    "pytest": pytest,
-    "twins": direct_twins,
-    "clang-format": clang_format,
-    "clang-tidy": clang_tidy,
-    "shellcheck": shellcheck,
-    "black": black,
-    "documents": documents,
-    "clang": warnings,
-    **{name: lambda name=name: ctest(name) for name in SANITIZERS},
+    "twins": Step(direct_twins),
+    "clang-format": Step(clang_format),
+    "shellcheck": Step(shellcheck),
+    "black": Step(black),
+    "documents": Step(documents),
+    "release": tested("release"),
+    "pytest": Step(pytest),
+    **{name: tested(name) for name in SANITIZERS},
+    "clang-tidy": Step(prepare=clang_tidy),
+    "clang": Step(prepare=warnings),
 }
 
 
-def run_steps(names: Sequence[str], steps: dict[str, Step]) -> int:
+def timed(do: Callable[[], Counts]) -> tuple[Counts, float]:
+    """What a check counts, and how many seconds it took. One that cannot be started has failed."""
+    begun = time.monotonic()
+    try:
+        counts = do()
+    except (OSError, subprocess.CalledProcessError) as error:
+        counts = one(False, str(error))
+    return counts, time.monotonic() - begun
+
+
+class Preparation:
+    """Another process that prepares steps one after another, and the results that it has sent."""
+
+    def __init__(self, names: Sequence[str], steps: Mapping[str, Step]) -> None:
+        fork = multiprocessing.get_context("fork")
+        self._results, sender = fork.Pipe(duplex=False)
+        self._arrived: dict[str, tuple[Counts, float]] = {}
+        self._process = fork.Process(target=self._prepare, args=(names, steps, sender))
+        self._process.start()
+        sender.close()
+
+    @staticmethod
+    def _prepare(names: Sequence[str], steps: Mapping[str, Step], sender: Connection) -> None:
+        os.setpgid(0, 0)
+        os.nice(LOWEST_PRIORITY)
+        for name in names:
+            if prepare := steps[name].prepare:
+                sender.send((name, timed(prepare)))
+
+    def result(self, name: str) -> tuple[Counts, float]:
+        """Waits for a step to be prepared."""
+        while name not in self._arrived:
+            try:
+                step, result = self._results.recv()
+            except EOFError:
+                return one(False, f"the process that prepares {name} has died"), 0.0
+            self._arrived[step] = result
+        return self._arrived[name]
+
+    def end(self) -> None:
+        """Ends the process and all that it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)  # Ninja passes it on.
+        self._process.join()
+
+
+def run_step(name: str, step: Step, preparation: Preparation) -> tuple[Counts, str]:
+    """How a step went, and how long it took in words. What could not be built is not tested."""
+    if step.prepare is None:
+        counts, spent = timed(step.check)
+        return counts, f"{spent:.0f} s"
+    counts, prepared_in = preparation.result(name)
+    if step.check is None or counts.failed:
+        return counts, f"{prepared_in:.0f} s"
+    counts, spent = timed(step.check)
+    return counts, f"{spent:.0f} s, built in {prepared_in:.0f} s"
+
+
+def run_steps(names: Sequence[str], steps: Mapping[str, Step]) -> int:
     """Runs the steps, prints how each went and the closing line, and returns the exit code."""
     total = Counts()
-    for name in names:
-        begun = time.monotonic()
-        try:
-            counts = steps[name]()
-        except (OSError, subprocess.CalledProcessError) as error:
-            counts = one(False, str(error))
-        print(f"{name}, {time.monotonic() - begun:.0f} s: {counts}")
-        if counts.shown:
-            print(counts.shown)
-        sys.stdout.flush()
-        total.passed += counts.passed
-        total.failed += counts.failed
-        total.skipped += counts.skipped
+    preparation = Preparation(names, steps)
+    try:
+        for name in names:
+            counts, times = run_step(name, steps[name], preparation)
+            print(f"{name}, {times}: {counts}")
+            if counts.shown:
+                print(counts.shown)
+            sys.stdout.flush()
+            total.passed += counts.passed
+            total.failed += counts.failed
+            total.skipped += counts.skipped
+    finally:
+        preparation.end()
     print(total)
     return 1 if total.failed or not total.passed else 0
 

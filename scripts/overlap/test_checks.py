@@ -1,10 +1,13 @@
+import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from overlap import checks
-from overlap.checks import Counts, read_junit, run_steps, run_with_report
+from overlap.checks import Counts, Step, read_junit, run_steps, run_with_report
 from overlap.machine import ROOT
 
 CTEST = """<?xml version="1.0" encoding="UTF-8"?>
@@ -77,10 +80,10 @@ def raising():
 
 def test_every_step_runs_and_the_last_line_counts(capsys):
     steps = {
-        "good": lambda: Counts(passed=3, skipped=1),
-        "bad": lambda: Counts(passed=1, failed=2, shown="what went wrong"),
-        "broken": raising,
-        "later": lambda: Counts(passed=1),
+        "good": Step(lambda: Counts(passed=3, skipped=1)),
+        "bad": Step(lambda: Counts(passed=1, failed=2, shown="what went wrong")),
+        "broken": Step(raising),
+        "later": Step(lambda: Counts(passed=1)),
     }
     assert run_steps(list(steps), steps) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -92,10 +95,90 @@ def test_every_step_runs_and_the_last_line_counts(capsys):
 
 
 def test_the_exit_code_is_0_only_if_something_passed_and_nothing_failed(capsys):
-    assert run_steps(["a"], {"a": lambda: Counts(passed=1)}) == 0
+    assert run_steps(["a"], {"a": Step(lambda: Counts(passed=1))}) == 0
     assert capsys.readouterr().out.endswith("\n1 passed, 0 failed\n")
-    assert run_steps(["a"], {"a": lambda: Counts(skipped=1)}) == 1
+    assert run_steps(["a"], {"a": Step(lambda: Counts(skipped=1))}) == 1
     assert run_steps([], {}) == 1
+
+
+def waits_for(path):
+    """A check that holds once another process has made a file."""
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return checks.one(path.exists(), f"no {path}")
+
+
+def makes(path, counts):
+    path.touch()
+    return counts
+
+
+def test_what_is_ready_is_tested_while_the_next_is_built(tmp_path):
+    tested, built = tmp_path / "tested", tmp_path / "built"
+
+    def build_second():
+        return makes(built, Counts() if waits_for(tested).passed else Counts(failed=1))
+
+    def test_first():
+        return waits_for(built) if makes(tested, True) else Counts()
+
+    steps = {
+        "first": Step(prepare=Counts, check=test_first),
+        "second": Step(prepare=build_second, check=lambda: Counts(passed=1)),
+    }
+    assert run_steps(list(steps), steps) == 0
+
+
+def test_builds_have_the_lowest_priority_and_tests_their_own():
+    steps = {
+        "build": Step(prepare=lambda: checks.one(os.nice(0) == checks.LOWEST_PRIORITY, "")),
+        "test": Step(lambda: checks.one(os.nice(0) == priority, "")),
+    }
+    priority = os.nice(0)
+    assert run_steps(list(steps), steps) == 0
+
+
+def test_what_cannot_be_built_is_not_tested(tmp_path, capsys):
+    steps = {
+        "bad": Step(
+            prepare=lambda: Counts(failed=1, shown="error: expected ';'"),
+            check=lambda: makes(tmp_path / "tested", Counts(passed=1)),
+        ),
+        "unstartable": Step(prepare=raising),
+        "good": Step(prepare=Counts, check=lambda: Counts(passed=2)),
+    }
+    assert run_steps(list(steps), steps) == 1
+    said = capsys.readouterr().out
+    assert "expected ';'" in said and "clang-tidy-19" in said
+    assert said.endswith("\n2 passed, 2 failed\n") and not (tmp_path / "tested").exists()
+
+
+def test_builds_that_die_are_failures(capsys):
+    steps = {"a": Step(prepare=lambda: os._exit(0)), "b": Step(prepare=lambda: Counts(passed=1))}
+    assert run_steps(["a", "b"], steps) == 1
+    assert capsys.readouterr().out.endswith("\n0 passed, 2 failed\n")
+
+
+def test_an_interrupt_ends_the_builds_and_what_they_started(tmp_path):
+    pid = tmp_path / "pid"
+    child = f"echo $$ > {pid}.new && mv {pid}.new {pid} && exec sleep 600"
+
+    def interrupted():
+        assert waits_for(pid).passed
+        raise KeyboardInterrupt
+
+    def build():
+        return Counts(failed=subprocess.run(["sh", "-c", child]).returncode)
+
+    steps = {"test": Step(interrupted), "build": Step(prepare=build)}
+    with pytest.raises(KeyboardInterrupt):
+        run_steps(list(steps), steps)
+    status = Path(f"/proc/{pid.read_text().strip()}/stat")
+    deadline = time.monotonic() + 60
+    while status.exists() and ") Z " not in status.read_text() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert not status.exists() or ") Z " in status.read_text()
 
 
 def test_options_choose_the_steps(monkeypatch, tmp_path):

@@ -15,11 +15,12 @@ namespace overlap::conformance {
 /// words.
 class rule_test : public testing::Test {
 public:
-    rule_test(const rule& which, const abilities& able, availability here)
-        : rule_(which), able_(able), here_(std::move(here)) {}
+    rule_test(const rule& which, const abilities& able, availability here, void (*prepare)())
+        : rule_(which), able_(able), here_(std::move(here)), prepare_(prepare) {}
 
     void TestBody() override {
         if (!here_) GTEST_SKIP() << "not available: " << here_.reason;
+        if (prepare_ != nullptr) prepare_();
         const verdict result = run_rule(rule_, able_);
         if (result.what == outcome::not_applicable) {
             GTEST_SKIP() << "not applicable: " << result.reason;
@@ -31,16 +32,19 @@ private:
     rule rule_;
     abilities able_;
     availability here_;
+    void (*prepare_)();
 };
 
-/// Registers a test for each of the rules of what is called `name`.
+/// Registers a test for each of the rules of what is called `name`; it calls `prepare`, if set, before
+/// it checks the rule.
 inline void register_rules(const std::string& name, const std::vector<rule>& rules,
-                           const availability& here = {}, const abilities& able = {}) {
+                           const availability& here = {}, const abilities& able = {},
+                           void (*prepare)() = nullptr) {
     const std::string suite = "conformance_" + name;
     for (const rule& each : rules) {
-        testing::RegisterTest(suite.c_str(), std::string(each.name).c_str(), nullptr, nullptr,
-                              __FILE__, __LINE__,
-                              [=]() -> testing::Test* { return new rule_test(each, able, here); });
+        testing::RegisterTest(
+            suite.c_str(), std::string(each.name).c_str(), nullptr, nullptr, __FILE__, __LINE__,
+            [=]() -> testing::Test* { return new rule_test(each, able, here, prepare); });
     }
 }
 

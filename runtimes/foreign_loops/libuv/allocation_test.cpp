@@ -1,7 +1,7 @@
 // The rule about allocation, once more, on libuv itself: the kit counts calls of operator new, and
 // here libuv's memory comes from it.
 #include <overlap/conformance/allocations.hpp>
-#include <overlap/conformance/loop_rules.hpp>
+#include <overlap/conformance/loop_rules_lifetime.hpp>
 #include <overlap/conformance/run_rule.hpp>
 #include <overlap/foreign_loops/libuv/libuv_loop.hpp>
 
@@ -55,7 +55,7 @@ TEST(libuv_allocation, none_once_warm_neither_here_nor_in_libuv) {
     ASSERT_EQ(uv_loop_close(&proof), 0);
     ASSERT_GT(allocation_count->load(), before) << "what libuv allocates is counted";
 
-    const auto rules = loop_rules<libuv_loop>();
+    const auto rules = lifetime_rules<libuv_loop>();
     const auto one = std::ranges::find(rules, "optional_no_allocation_once_warm", &rule::name);
     ASSERT_NE(one, rules.end());
     const verdict result = run_rule(*one, {.counted_allocation = true});
