@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 
+import blocking
 import event_loop
 import protocol
 import work
@@ -33,6 +34,17 @@ async def admit_waking_early(delay_ns):
 
 async def sleep_one_by_one(case, follow):
     return [await follow(event_loop.sleep_once(delay)) for delay in work.delays_ns(case)]
+
+
+async def echo_one_by_one(case, follow):
+    async def task():
+        return blocking.accept_and_echo(listener, case["buffer_bytes"])
+
+    with blocking.listen() as listener:
+        protocol.announce(listener.getsockname()[1])
+        start = time.perf_counter()
+        echoed = [await follow(task()) for _ in range(case["connections"])]
+        return time.perf_counter() - start, echoed
 
 
 async def echo_wrong_bytes(reader, writer, size):
@@ -165,6 +177,7 @@ INSTEAD = {
     "skip_sleeping": (event_loop, "sleep_once", do_not_sleep),
     "wake_early": (event_loop, "sleep_once", admit_waking_early),
     "one_by_one": (event_loop.WORKLOADS, "sleeps", sleep_one_by_one),
+    "echo_one_by_one": (event_loop, "echo", echo_one_by_one),
     "wrong_bytes": (event_loop, "echo_connection", echo_wrong_bytes),
     "skip_computing": (event_loop, "leaf_value", lambda index, steps: index + 1),
     "skip_beating": (event_loop, "beat", beat_at_once),

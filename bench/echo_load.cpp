@@ -26,7 +26,7 @@ one when the last has come back whole. No two messages of a run are alike (up to
 as their size allows), and every byte that comes back is compared.
 
 All connections are open before the clock starts. A connection that has had its messages is shut
-down. One thread generates the load; give it a core that the server does not need.)";
+down, unless --at-once holds it open. One thread generates the load; give it a core that the server does not need.)";
 
 constexpr const char* explanation = R"(Try it on any echo server, for example
   socat TCP-LISTEN:7000,fork,reuseaddr,nodelay PIPE &
@@ -84,6 +84,12 @@ void describe(CLI::App& app, command& request) {
     app.add_option("--bytes", load.bytes, "Bytes of a message")
         ->required()
         ->check(CLI::Range(1, 1 << 30));
+    app.add_option(
+           "--at-once", load.at_once,
+           "End no connection before so many of them have had a reply (or all, if there are "
+           "fewer): who serves fewer at once runs into the timeout")
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str();
     app.add_option("--seed", load.seed, "Chooses the bytes that are sent")
         ->check(CLI::Range(0, std::numeric_limits<int>::max()))
         ->capture_default_str();

@@ -28,10 +28,8 @@ public:
     static nlohmann::json to_json(const echo_case& spec) {
         return {{"connections", spec.connections}, {"buffer_bytes", spec.buffer_size()}};
     }
-    /// A server that accepts slowly may be done with the first connection before the last.
-    static std::size_t least_in_flight(const echo_case&, std::size_t possible) {
-        return std::min<std::size_t>(possible, 2);
-    }
+    /// The load holds so many connections open until each of them has been served.
+    static std::size_t least_in_flight(const echo_case&, std::size_t possible) { return possible; }
     static double least_lifetimes_s(const echo_case&) { return 0; }
 
     static std::size_t work_items(const echo_case& spec) {
@@ -59,8 +57,9 @@ public:
     explicit echo_workload(const echo_case&)
         : listener_(open_listener(endpoint())), listener_descriptor_(listener_.get()) {}
 
-    void begin(session& line, const echo_case& spec) {
-        line.ready_for_load(port_of(listener_), spec.connections, spec.messages);
+    void begin(session& line, const echo_case& spec, std::size_t task_limit) {
+        line.ready_for_load(port_of(listener_), spec.connections, spec.messages,
+                            std::min(spec.connections, task_limit));
     }
 
     template <class Runtime, class Log>

@@ -55,7 +55,7 @@ public:
         }
     }
 
-    void begin(session&, const gather_case&) {}
+    void begin(session&, const gather_case&, std::size_t) {}
 
     template <class Runtime, class Log>
     auto root(Runtime& runtime, const gather_case& spec, Log& log) {

@@ -54,7 +54,7 @@ public:
     explicit heartbeat_workload(const heartbeat_case& spec)
         : expected_(values_of(spec)), expected_of_warm_up_(values_of(warm_up(spec))) {}
 
-    void begin(session&, const heartbeat_case&) {}
+    void begin(session&, const heartbeat_case&, std::size_t) {}
 
     template <class Runtime, class Log>
     auto root(Runtime& runtime, const heartbeat_case& spec, Log& log) {

@@ -9,7 +9,7 @@
 //   expected_s(spec, task_limit)   how long a run takes, roughly, or 0
 //   warm_up(spec), traced(spec), cut_down(spec, weighing)   variants of a case
 // made from a case, in the measuring process and before the runtime is. Its object has
-//   begin(line, spec)              called before each run
+//   begin(line, spec, limit)       called before each run; so many tasks can be in flight at once
 //   root(runtime, spec, log)       the root task in the runtime's colour
 //   check(spec, results, wall_s)   the workload's own counters; throws wrong_result
 // and the class itself
@@ -67,7 +67,9 @@ public:
 
     /// `run(work, spec, log)` returns the results of one run.
     template <class Run>
-    void measure(const std::function<process_usage()>& usage, Run run, bool can_trace) {
+    void measure(const std::function<process_usage()>& usage, Run run, std::size_t task_limit,
+                 bool can_trace) {
+        task_limit_ = task_limit;
         if (line_.why() == purpose::weigh) return weigh(run);
         no_log nothing;
         const double once_s = measure_once("warm_up", 1, warm_up_, usage, run, nothing);
@@ -86,7 +88,7 @@ private:
     template <class Run>
     void weigh(Run& run) {
         no_log nothing;
-        work_.begin(line_, cut_down_);
+        work_.begin(line_, cut_down_, task_limit_);
         const auto start = clock::now();
         const auto results = run(work_, cut_down_, nothing);
         const double wall_s = std::chrono::duration<double>(clock::now() - start).count();
@@ -98,7 +100,7 @@ private:
     template <class Run, class Log>
     double measure_once(const std::string& label, std::size_t repeat, const case_type& spec,
                         const std::function<process_usage()>& usage, Run& run, Log& log) {
-        work_.begin(line_, spec);
+        work_.begin(line_, spec, task_limit_);
         decltype(run(work_, spec, log)) results;
         return line_.run(
             label, repeat, usage,
@@ -115,6 +117,7 @@ private:
     const case_type cut_down_;
     flight_log log_;
     Workload work_;
+    std::size_t task_limit_ = 0;
 };
 
 /// What a row's process does when the row is on a runtime.
@@ -130,7 +133,7 @@ std::function<void(session&)> body_of(const typename Workload::case_type& spec,
                                  return run_root(runtime,
                                                  [&] { return work.root(runtime, which, log); });
                              },
-                             true);
+                             runtime.task_limit(), true);
             return 0;
         });
     };
@@ -148,7 +151,8 @@ std::function<void(session&)> floor_body_of(const typename Workload::case_type& 
             return sum;
         };
         measured.measure(
-            usage, [&](auto& work, const auto& which, auto&) { return run(work, which); }, false);
+            usage, [&](auto& work, const auto& which, auto&) { return run(work, which); },
+            unlimited, false);
     };
 }
 

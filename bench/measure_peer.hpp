@@ -85,7 +85,8 @@ private:
                        {"repeat", repeat},
                        {"trace", trace}});
         if constexpr (requires { spec.connections; }) {
-            line_.ready_for_load(process_.receive_port(), spec.connections, spec.messages);
+            line_.ready_for_load(process_.receive_port(), spec.connections, spec.messages,
+                                 std::min(spec.connections, process_.task_limit()));
         }
         peer_run found;
         found.wall_s = process_.receive_number("wall_s");

@@ -61,7 +61,7 @@ public:
         }
     }
 
-    void begin(session&, const mix_case&) {}
+    void begin(session&, const mix_case&, std::size_t) {}
 
     template <class Runtime, class Log>
     auto root(Runtime& runtime, const mix_case& spec, Log& log) {

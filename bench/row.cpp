@@ -13,8 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-/// How long echo_load waits for any answer at all. A server that serves one connection after
-/// another keeps answering on one of them.
+/// How long echo_load waits for any answer at all, in a row that may take twice as long. A server that
+/// serves one connection after another keeps answering on one of them.
 constexpr double silence_s = 10;
 constexpr std::chrono::seconds last_words_patience{1};
 
@@ -234,7 +234,8 @@ private:
                       std::to_string(ready.at("port").get<int>()), "--connections",
                       std::to_string(ready.at("connections").get<std::size_t>()), "--messages",
                       std::to_string(messages), "--bytes", std::to_string(row_.message_bytes),
-                      "--timeout", std::to_string(std::min(options_.timeout_s, silence_s))});
+                      "--at-once", std::to_string(ready.at("at_once").get<std::size_t>()),
+                      "--timeout", std::to_string(std::min(options_.timeout_s / 2, silence_s))});
         const auto result = load.finish(deadline);
         if (const std::string end = describe_status(result.status); !end.empty()) {
             const std::string said = result.errors.substr(0, result.errors.find('\n'));

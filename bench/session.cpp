@@ -49,8 +49,13 @@ void session::send(const json& message) {
     }
 }
 
-void session::ready_for_load(std::uint16_t port, std::size_t connections, std::size_t messages) {
-    send({{"kind", "ready"}, {"port", port}, {"connections", connections}, {"messages", messages}});
+void session::ready_for_load(std::uint16_t port, std::size_t connections, std::size_t messages,
+                             std::size_t at_once) {
+    send({{"kind", "ready"},
+          {"port", port},
+          {"connections", connections},
+          {"messages", messages},
+          {"at_once", at_once}});
 }
 
 double session::run(const std::string& label, std::size_t repeat,

@@ -47,8 +47,10 @@ public:
     [[nodiscard]] purpose why() const noexcept { return purpose_; }
     [[nodiscard]] const weighing& how_to_weigh() const noexcept { return weighing_; }
 
-    /// Says that a server listens on `port` and expects `messages` on each connection.
-    void ready_for_load(std::uint16_t port, std::size_t connections, std::size_t messages);
+    /// Says that a server listens on `port`, expects `messages` on each connection, and serves so
+    /// many of them `at_once` that each of these has had a reply before one of them ends.
+    void ready_for_load(std::uint16_t port, std::size_t connections, std::size_t messages,
+                        std::size_t at_once);
 
     /// Runs `timed` and reports what that cost, divided by `repeat` where it is a sum. `usage` adds
     /// up what the process and its children have used so far. `figures_of` is given the wall time

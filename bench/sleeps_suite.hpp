@@ -84,7 +84,7 @@ public:
 
     explicit sleeps_workload(const sleeps_case&) {}
 
-    void begin(session&, const sleeps_case&) {}
+    void begin(session&, const sleeps_case&, std::size_t) {}
 
     template <class Runtime, class Log>
     auto root(Runtime& runtime, const sleeps_case& spec, Log& log) {

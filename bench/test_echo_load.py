@@ -11,6 +11,7 @@ import resource
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -322,6 +323,54 @@ def test_one_stuck_connection_among_busy_ones_is_a_timeout():
     with serving(serve) as server:
         finished = echo_load(server.port, timeout=0.3, connections=3, messages=10_000_000)
     assert_fails(finished, 1, "timeout of 0.3 s")
+
+
+class OneAtATime(Server):
+    """Accepts the next connection when it is done with the one before."""
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._one(connection)
+
+
+@pytest.mark.parametrize("at_once", [2, 3, 100])
+def test_connections_are_held_open_until_enough_are_served(at_once):
+    server = OneAtATime(echo)
+    try:
+        finished = echo_load(server.port, "--at-once", at_once, connections=3, timeout=0.3)
+    finally:
+        server.close()
+    expected = f"1 of the {min(at_once, 3)} that should be served at once"
+    assert_fails(finished, 1, "connection 2 of 3, message 1 of 10", "timeout of 0.3 s", expected)
+
+
+def test_connections_are_held_open_until_then_and_no_longer():
+    begun, ended, ended_early = [], [], []
+
+    def last_one_slowly(server, connection):
+        message = connection.recv(64)
+        begun.append(connection)
+        if len(begun) == 3:
+            time.sleep(0.2)
+            ended_early.extend(ended)
+        connection.sendall(message)
+        echo(server, connection)
+        ended.append(connection)
+
+    with serving(last_one_slowly) as server:
+        finished = echo_load(server.port, "--at-once", 3, connections=3, messages=1)
+    assert finished.returncode == 0, finished.stderr
+    assert (len(begun), len(ended), len(ended_early)) == (3, 3, 0)
+
+
+def test_a_server_of_one_connection_at_a_time_is_served_by_default():
+    server = OneAtATime(echo)
+    try:
+        assert summary_of(echo_load(server.port, "--json", connections=3))["verified"] == 1
+    finally:
+        server.close()
 
 
 def test_a_server_that_accepts_nobody_is_a_timeout():

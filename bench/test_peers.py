@@ -239,21 +239,31 @@ def test_wrong_bytes_are_caught_by_the_load(tmp_path, small):
     assert "byte" in found["few"]["error_message"], found
 
 
+def test_serving_one_connection_after_another_is_caught_by_the_load(tmp_path, small):
+    one_row = "--benchmark_filter=few/"
+    found = cheat(tmp_path, "echo_one_by_one", "echo", small, one_row, row_timeout=6)
+    words = "while 1 of the 3 that should be served at once had one and stayed open"
+    assert words in found["few"]["error_message"], found
+
+
 def test_a_peer_that_hangs_is_a_time_out_and_is_ended(tmp_path, small):
     found = cheat(tmp_path, "hang", "gather", small, "--benchmark_filter=few", row_timeout=1)
     assert found["few"]["error_message"] == "timeout: not done after 1 s"
 
 
 @pytest.mark.parametrize(
-    "misdeed, words",
+    "misdeed, row_timeout, words",
     [
-        ("leave_somebody_behind", ""),
-        ("leave_somebody_behind_and_hang", "timeout: not done after 1 s"),
+        ("leave_somebody_behind", 20, ""),
+        ("leave_somebody_behind_and_hang", 1, "timeout: not done after 1 s"),
     ],
 )
-def test_what_a_peer_has_started_is_ended_with_it(tmp_path, misdeed, words, small, monkeypatch):
+def test_what_a_peer_has_started_is_ended_with_it(
+    tmp_path, misdeed, row_timeout, words, small, monkeypatch
+):
     monkeypatch.setenv("LEFT_BEHIND", str(tmp_path / "processes"))
-    found = cheat(tmp_path, misdeed, "gather", small, "--benchmark_filter=few", row_timeout=1)
+    row = "--benchmark_filter=few"
+    found = cheat(tmp_path, misdeed, "gather", small, row, row_timeout=row_timeout)
     assert found["few"].get("error_message", "") == words
     started = (tmp_path / "processes").read_text().split()
     assert started and not [pid for pid in started if os.path.exists(f"/proc/{pid}")]

@@ -53,6 +53,7 @@ public:
     explicit generator(const load_options& options)
         : options_(options), epoll_(check_errno(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
           timeout_ns_(static_cast<std::uint64_t>(options.timeout.count())),
+          at_once_(std::min(options.at_once, options.connections)),
           messages_(2 * options.connections * options.bytes),
           incoming_(std::clamp(options.bytes + 1, smallest_read, largest_read)) {
         result_.connections = options.connections;
@@ -140,11 +141,13 @@ private:
     void turn_around(connection& at) {
         const std::uint64_t now = now_ns();
         result_.latencies_ns[replies_++] = now - at.sent_ns;
-        if (++at.messages_done < options_.messages) {
+        if (++at.messages_done == 1) ++answered_;
+        if (at.messages_done < options_.messages) {
             start_message(at);
         } else {
             finish(at, now);
         }
+        if (at.messages_done == 1 && answered_ == at_once_) end_those_held();
     }
 
     void compare(const connection& from, std::size_t message, std::size_t offset,
@@ -189,7 +192,15 @@ private:
         ++finished_;
         last_reply_ns_ = now;
         result_.outstanding_s += seconds(now - at.first_sent_ns);
-        ::shutdown(at.socket.get(), SHUT_WR);
+        if (answered_ >= at_once_) ::shutdown(at.socket.get(), SHUT_WR);
+    }
+
+    // Of a server that serves fewer at once, one whose turn does not come until another has ended
+    // waits for ever.
+    void end_those_held() {
+        for (const connection& each : connections_) {
+            if (is_finished(each)) ::shutdown(each.socket.get(), SHUT_WR);
+        }
     }
 
     void end(connection& at) {
@@ -204,6 +215,10 @@ private:
             if (!is_finished(each) && now > each.sent_ns && now - each.sent_ns > timeout_ns_) {
                 std::ostringstream limit;
                 limit << "no whole reply within the timeout of " << seconds(timeout_ns_) << " s";
+                if (answered_ < at_once_) {
+                    limit << ", while " << answered_ << " of the " << at_once_
+                          << " that should be served at once had one and stayed open";
+                }
                 fail(each, limit.str());
             }
         }
@@ -237,10 +252,12 @@ private:
     const load_options& options_;
     unique_descriptor epoll_;
     std::uint64_t timeout_ns_;
+    std::size_t at_once_;
     std::vector<std::byte> messages_;  // two for each connection: the current one and the next
     std::vector<std::byte> incoming_;  // shared: what is read is compared at once
     std::vector<connection> connections_;
     std::size_t replies_ = 0;
+    std::size_t answered_ = 0;  // connections that have had a reply
     std::size_t finished_ = 0;
     std::size_t ended_ = 0;
     std::uint64_t idle_ns_ = 0;

@@ -15,6 +15,7 @@ struct load_options {
     std::size_t connections = 1;
     std::size_t messages = 1;  ///< Per connection.
     std::size_t bytes = 64;    ///< Per message.
+    std::size_t at_once = 1;   ///< No connection ends before so many of them have had a reply.
     std::uint64_t seed = 1;
     std::chrono::nanoseconds timeout = std::chrono::seconds(10);  ///< For one step of the server.
 };
