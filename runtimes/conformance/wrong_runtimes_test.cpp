@@ -98,7 +98,7 @@ std::vector<mistake> mistakes_with_waiting() {
             "runs_tasks_one_by_one",
             {{"required_as_many_tasks_are_in_flight_as_the_limit_says",
               "tasks in flight at once, of 50 that sleep: 1"},
-             {"required_yield_lets_other_tasks_go_first", "a task yielded a million times"}}),
+             {"required_yield_lets_other_tasks_go_first", "a task yielded for a second"}}),
         breaks<understates_its_limit>("understates_its_limit",
                                       {{"required_as_many_tasks_are_in_flight_as_the_limit_says",
                                         "tasks in flight; expected: at most 4"}}),
@@ -106,7 +106,7 @@ std::vector<mistake> mistakes_with_waiting() {
         breaks<fiber_mistake::none>("none_on_fibers", {}),
         breaks<fiber_mistake::yield_does_nothing>(
             "yield_does_nothing",
-            {{"required_yield_lets_other_tasks_go_first", "a task yielded a million times"}}),
+            {{"required_yield_lets_other_tasks_go_first", "a task yielded for a second"}}),
         breaks<fiber_mistake::yield_has_room_for_40_tasks>(
             "yield_has_room_for_40_tasks", {{"required_tasks_that_yield_all_end", hung}}),
         breaks<fiber_mistake::spawn_runs_the_task_inside_the_call>(
