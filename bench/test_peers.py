@@ -125,8 +125,8 @@ def resets_after_one_message(port):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-@pytest.mark.parametrize("name", ["python_threads", "std_async"])
-def test_an_error_in_a_thread_ends_the_peer_although_others_wait(name, here):
+@pytest.mark.parametrize("name", ["python_threads", "std_async", "boost_fiber"])
+def test_an_error_in_a_task_ends_the_peer_although_others_wait(name, here):
     peer = here[1][name]
     if peer["skip"]:
         pytest.skip(peer["skip"])

@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,19 +55,32 @@ def _is_needs(value: Any) -> bool:
     )
 
 
-def _has_module(name: str) -> bool:
+def _files_of_command(name: str) -> list[str]:
+    path = shutil.which(name)
+    return [path] if path else []
+
+
+def _files_of_module(name: str) -> list[str]:
     try:
-        return importlib.util.find_spec(name) is not None
+        found = importlib.util.find_spec(name)
     except (ImportError, ValueError):  # The package that it would be in is not here; no name.
-        return False
+        return []
+    return [found.origin or name] if found else []
 
 
-# How to see whether something that a peer needs is here.
-HERE = {
-    "command": lambda name: shutil.which(name) is not None,
-    "module": _has_module,
-    "file": lambda pattern: bool(glob.glob(pattern)),
+# Where something is that a peer needs; nowhere, if it is not here.
+HERE: dict[str, Callable[[str], list[str]]] = {
+    "command": _files_of_command,
+    "module": _files_of_module,
+    "file": glob.glob,
 }
+
+
+def _files_of(need: dict[str, str]) -> list[str]:
+    kind = next(kind for kind in HERE if kind in need)
+    return HERE[kind](need[kind])
+
+
 # Files of this name with these endings are written beside the folder of this name.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<!\.json)(?<!\.new)")
 KEYS = {
@@ -131,12 +144,19 @@ class Peer:
     @property
     def missing_packages(self) -> list[str]:
         """Debian packages of what it needs and is not here."""
-        missing = []
-        for need in self.needs:
-            kind = next(kind for kind in HERE if kind in need)
-            if not HERE[kind](need[kind]):
-                missing.append(need["package"])
+        missing = [need["package"] for need in self.needs if not _files_of(need)]
         return list(dict.fromkeys(missing))
+
+    def tools(self) -> str:
+        """What it needs as it is here, so that another version is another text: each file's place,
+        size and time of change, links followed."""
+        lines = []
+        for name in sorted(name for need in self.needs for name in _files_of(need)):
+            path = Path(name).resolve()
+            if path.exists():
+                found = path.stat()
+                lines.append(f"{path} {found.st_size} {found.st_mtime_ns}\n")
+        return "".join(lines)
 
     def digest(self) -> str:
         """Of all files of its folder and of those that it shares, by name and content."""

@@ -102,10 +102,11 @@ def joined(runtime: str, language: str) -> str:
 
 
 def build_peer(peer: Peer, build: Path) -> None:
-    """Does nothing if it was built from the same files before. Raises Unusable."""
+    """Does nothing if it was built from the same files with the same tools before. Raises
+    Unusable."""
     stamp = build / ".built_from"
-    digest = peer.digest()
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
+    built_from = f"{peer.digest()}\n{peer.tools()}"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == built_from:
         return
     log = build / "build.log"
     log.write_bytes(b"")
@@ -122,7 +123,7 @@ def build_peer(peer: Peer, build: Path) -> None:
         if status != 0:
             why = first_error(log) or f"{words[0]} ended with {ending(status)} and printed nothing"
             raise Unusable(f"the build failed: {why} ({shown(log)})")
-    stamp.write_text(digest, encoding="utf-8")
+    stamp.write_text(built_from, encoding="utf-8")
 
 
 def ending(status: int) -> str:

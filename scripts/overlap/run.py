@@ -49,7 +49,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "measured; 2 the run was asked wrongly; 130 interrupted.",
     )
     add = parser.add_argument
-    add("--profile", metavar="NAME", help="smoke, quick (default), standard or report")
+    add("--profile", metavar="NAME", help="smoke, quick (default), peers, standard or report")
     add("--plan", action="store_true", help="print what would be measured, and for how long; stop")
     add("--blocks", type=_positive, metavar="N", help="number of blocks instead of the profile's")
     add("--filter", type=_pattern, metavar="REGEX", help="only rows whose name matches somewhere")

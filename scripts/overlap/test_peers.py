@@ -155,6 +155,19 @@ def test_a_peer_is_built_once_for_each_state_of_its_files(tmp_path):
     assert (tmp_path / "build" / "count").read_text() == "built\n" * 2
 
 
+def test_a_peer_is_built_again_when_what_it_needs_is_another(tmp_path):
+    compiler = tmp_path / "compiler"
+    compiler.write_text("one")
+    needs = [{"file": str(tmp_path / "comp*"), "package": "moon-compiler"}]
+    count = [["sh", "-c", 'echo built >> "$BUILD/count"']]
+    folder = write_peer(tmp_path / "peers" / "made", build=count, needs=needs)
+    for _ in range(2):
+        told(folder, tmp_path / "build")
+    compiler.write_text("another")
+    told(folder, tmp_path / "build")
+    assert (tmp_path / "build" / "count").read_text() == "built\n" * 2
+
+
 def test_shared_files_are_part_of_a_peer(tmp_path):
     shared = tmp_path / "peers" / "shared"
     shared.mkdir(parents=True)

@@ -219,7 +219,7 @@ def test_limits_are_no_failure_but_nothing_measured_is(runner):
         (["--build", "/nonexistent"], "bench_sleeps: No such file or directory"),
         (["--blocks", "0"], "0 is not a number from 1 on"),
         (["--row-timeout", "nan"], "nan is not a positive number of seconds"),
-        (["--profile", "eternal"], "expected one of smoke, quick, standard, report"),
+        (["--profile", "eternal"], "expected one of smoke, quick, peers, standard, report"),
         (["--backend", "nobody"], "no backend 'nobody'; expected floor, "),
         (["--from", "/nonexistent/run.jsonl"], "No such file or directory"),
         (["--resume"], "No such file or directory"),

@@ -3,14 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* libuv counts whole milliseconds, from its own clock, which it reads once a turn. Rounded up, and
-   counted from that clock, a timer is as much as a millisecond late but not early. One that is due
-   already is not rounded: libuv calls it back after all others that are due. */
+/* libuv counts whole milliseconds, from its own clock, which it reads once a turn and rounds down. A
+   deadline rounded as that clock is may come a fraction of a millisecond early; then one more is
+   asked for. One that is due already is called back after all others that are. */
 void start_timer(uv_timer_t* timer, uv_timer_cb callback, uint64_t now_ns, uint64_t deadline_ns) {
     uint64_t timeout = 0;
     if (deadline_ns > now_ns) {
-        const uint64_t deadline_ms = (deadline_ns + 999999) / 1000000;
-        timeout = deadline_ms - uv_now(timer->loop); /* That clock is behind the precise one. */
+        const uint64_t deadline_ms = deadline_ns / 1000000;
+        const uint64_t now_ms = uv_now(timer->loop);
+        timeout = deadline_ms > now_ms ? deadline_ms - now_ms : 1;
     }
     check(uv_timer_start(timer, callback, timeout, 0), "uv_timer_start");
 }

@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include <uv.h>
 
-/* Calls back once at or after the deadline. Both times are in nanoseconds of uv_hrtime(). */
+/* Calls back once, at the deadline, after it, or up to a millisecond before it: who is called early
+   has to start the timer again. Both times are in nanoseconds of uv_hrtime(). */
 void start_timer(uv_timer_t* timer, uv_timer_cb callback, uint64_t now_ns, uint64_t deadline_ns);
 
 /* Has the loop run until nothing is left to be done. */
