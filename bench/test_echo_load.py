@@ -335,19 +335,20 @@ class OneAtATime(Server):
                 self._one(connection)
 
 
-@pytest.mark.parametrize("at_once", [2, 3, 100])
+@pytest.mark.parametrize("at_once", [2, 100])
 def test_connections_are_held_open_until_enough_are_served(at_once):
     server = OneAtATime(echo)
     try:
-        finished = echo_load(server.port, "--at-once", at_once, connections=3, timeout=0.3)
+        finished = echo_load(server.port, "--at-once", at_once, connections=3, timeout=1)
     finally:
         server.close()
     expected = f"1 of the {min(at_once, 3)} that should be served at once"
-    assert_fails(finished, 1, "connection 2 of 3, message 1 of 10", "timeout of 0.3 s", expected)
+    assert_fails(finished, 1, "connection 2 of 3, message 1 of 10", "timeout of 1 s", expected)
 
 
 def test_connections_are_held_open_until_then_and_no_longer():
     begun, ended, ended_early = [], [], []
+    all_ended = threading.Event()
 
     def last_one_slowly(server, connection):
         message = connection.recv(64)
@@ -358,11 +359,13 @@ def test_connections_are_held_open_until_then_and_no_longer():
         connection.sendall(message)
         echo(server, connection)
         ended.append(connection)
+        if len(ended) == 3:
+            all_ended.set()
 
     with serving(last_one_slowly) as server:
         finished = echo_load(server.port, "--at-once", 3, connections=3, messages=1)
     assert finished.returncode == 0, finished.stderr
-    assert (len(begun), len(ended), len(ended_early)) == (3, 3, 0)
+    assert all_ended.wait(30) and ended_early == []
 
 
 def test_a_server_of_one_connection_at_a_time_is_served_by_default():

@@ -241,7 +241,7 @@ def test_wrong_bytes_are_caught_by_the_load(tmp_path, small):
 
 def test_serving_one_connection_after_another_is_caught_by_the_load(tmp_path, small):
     one_row = "--benchmark_filter=few/"
-    found = cheat(tmp_path, "echo_one_by_one", "echo", small, one_row, row_timeout=6)
+    found = cheat(tmp_path, "echo_one_by_one", "echo", small, one_row, row_timeout=8)
     words = "while 1 of the 3 that should be served at once had one and stayed open"
     assert words in found["few"]["error_message"], found
 

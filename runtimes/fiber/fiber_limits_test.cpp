@@ -1,8 +1,10 @@
 // What happens when there is no more: memory for stacks, mappings, or room on a stack.
 #include <overlap/fiber/fiber.hpp>
 #include <overlap/loops/poll.hpp>
+#include <overlap/loops/virtual_time.hpp>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
@@ -19,14 +21,15 @@ using namespace overlap;
 
 constexpr bool sanitized = fibers::address_sanitizer || fibers::thread_sanitizer;
 
-/// What a gather of n tasks that yield throws; they count themselves. Empty if it throws nothing.
+/// What a gather of n tasks that sleep throws; they count themselves. Empty if it throws nothing. In
+/// virtual time they sleep until no more can be started.
 template <class Runtime>
 std::string refusal(Runtime& runtime, std::size_t n, std::size_t& started, std::size_t& ended) {
     try {
         runtime.run([&] {
             runtime.gather(n, [&](std::size_t) {
                 ++started;
-                runtime.yield();
+                runtime.sleep_for(std::chrono::seconds(1));
                 ++ended;
             });
         });
@@ -39,8 +42,8 @@ std::string refusal(Runtime& runtime, std::size_t n, std::size_t& started, std::
 [[noreturn]] void gather_in_half_a_gigabyte() {
     const rlimit limit{.rlim_cur = std::size_t{512} << 20, .rlim_max = std::size_t{512} << 20};
     ::setrlimit(RLIMIT_AS, &limit);
-    poll_loop loop;
-    fiber<poll_loop> runtime(loop);
+    virtual_time_loop loop;
+    fiber<virtual_time_loop> runtime(loop);
     for (int round = 0; round < 3; ++round) {
         std::size_t started = 0;
         std::size_t ended = 0;
@@ -71,8 +74,8 @@ TEST(fiber_limits, mappings_limit_fibers_where_the_kernel_cannot_install_guards)
     if (sanitized) GTEST_SKIP() << "which need mappings themselves";
     const std::size_t allowed = detail::number_in("/proc/sys/vm/max_map_count").value();
     if (allowed > 200'000) GTEST_SKIP() << "vm.max_map_count is " << allowed;
-    poll_loop loop;
-    fiber<poll_loop> runtime(loop, {.guards = fibers::guard_kind::mprotect});
+    virtual_time_loop loop;
+    fiber<virtual_time_loop> runtime(loop, {.guards = fibers::guard_kind::mprotect});
     EXPECT_LE(runtime.task_limit(), allowed / 2);
     std::size_t started = 0;
     std::size_t ended = 0;
@@ -95,10 +98,10 @@ TEST(fiber_limits, an_exception_of_a_task_goes_before_the_limit_that_later_ones_
     if (sanitized) GTEST_SKIP() << "which need mappings themselves";
     const std::size_t allowed = detail::number_in("/proc/sys/vm/max_map_count").value();
     if (allowed > 200'000) GTEST_SKIP() << "vm.max_map_count is " << allowed;
-    poll_loop loop;
-    fiber<poll_loop> runtime(loop, {.guards = fibers::guard_kind::mprotect});
+    virtual_time_loop loop;
+    fiber<virtual_time_loop> runtime(loop, {.guards = fibers::guard_kind::mprotect});
     const auto failing = [&](std::size_t index) {
-        runtime.yield();
+        runtime.sleep_for(std::chrono::seconds(1));
         if (index == 3) throw std::invalid_argument("3");
     };
     EXPECT_THROW(runtime.run([&] { runtime.gather(allowed, failing); }), std::invalid_argument);

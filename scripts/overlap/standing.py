@@ -60,38 +60,61 @@ def _compared(case: str, metric: Metric, peer: RowSamples, best: RowSamples) -> 
     return Ahead(*names, centre, low, high, len(shared)) if high < 1 else None
 
 
-def peers_ahead(records: Records) -> Iterator[Ahead]:
-    """In the order of the cases, the figures and the models."""
+def _measured(records: Records) -> list[RowSamples]:
     rows = [row for row in samples_of_rows(records).values() if not row.words]
-    rows = [row for row in rows if not row.row.placebo_of]
+    return [row for row in rows if not row.row.placebo_of]
+
+
+def _by_model(
+    rows: Sequence[RowSamples], metric: Metric
+) -> Iterator[tuple[str, str, list[RowSamples], list[RowSamples]]]:
+    """Case, model, and of those measured there the suite's own and the peers."""
     for case in dict.fromkeys(row.row.case_name for row in rows):
-        for metric in (METRICS[name] for name in FIGURES):
-            for model in MODELS:
-                of_model = [
-                    row
-                    for row in rows
-                    if row.row.case_name == case
-                    and model_of(row.row) == model
-                    and _values(row, metric)
-                ]
-                yield from _of_model(case, metric, of_model)
+        of_case = [row for row in rows if row.row.case_name == case and _values(row, metric)]
+        for model in MODELS:
+            found = [row for row in of_case if model_of(row.row) == model]
+            own = [row for row in found if not row.row.model]
+            yield case, model, own, [row for row in found if row.row.model]
 
 
-def _of_model(case: str, metric: Metric, rows: Sequence[RowSamples]) -> Iterator[Ahead]:
-    own = [row for row in rows if not row.row.model]
-    if not own:
-        return
-    # A median of two blocks may be the smallest by luck.
-    most = max(len(_values(row, metric)) for row in own)
-    own = [row for row in own if 2 * len(_values(row, metric)) >= most]
-    best = min(own, key=lambda row: median(_values(row, metric).values()))
-    for peer in rows:
-        if peer.row.model and (found := _compared(case, metric, peer, best)):
-            yield found
+def peers_ahead(records: Records) -> list[Ahead]:
+    """In the order of the cases, the figures and the models."""
+    rows = _measured(records)
+    found = []
+    for figure, metric in enumerate(METRICS[name] for name in FIGURES):
+        for case, _, own, peers in _by_model(rows, metric):
+            for peer in peers if own else []:
+                if ahead := _compared(case, metric, peer, _best(own, metric, peer)):
+                    found.append((figure, ahead))
+    cases = list(dict.fromkeys(row.row.case_name for row in rows))
+    found.sort(key=lambda each: (cases.index(each[1].case), each[0]))
+    return [ahead for _, ahead in found]
+
+
+def _best(own: Sequence[RowSamples], metric: Metric, peer: RowSamples) -> RowSamples:
+    """Of those that were measured in at least half as many blocks as the peer, or as the one of them
+    that was in most: a median of two blocks may be the smallest by luck."""
+    blocks = {id(row): len(_values(row, metric)) for row in own}
+    enough = min(max(blocks.values()), len(_values(peer, metric))) / 2
+    return min(
+        (row for row in own if blocks[id(row)] >= enough),
+        key=lambda row: median(_values(row, metric).values()),
+    )
+
+
+def not_compared(records: Records) -> list[str]:
+    """Where peers were measured and no backend of their model."""
+    groups = _by_model(_measured(records), METRICS["wall"])
+    return [
+        f"{case} ({model}: {', '.join(peer.row.backend for peer in peers)})"
+        for case, model, own, peers in groups
+        if peers and not own
+    ]
 
 
 def standing(records: Records) -> str:
-    """A table in Markdown, or a sentence if there is nothing to list."""
+    """A table in Markdown, or a sentence if there is nothing to list; and what had nothing to be
+    compared with."""
     lines = [["case", "figure", "peer", "our best of its model", "ratio", "blocks"]]
     for each in peers_ahead(records):
         ratio = digits(each.ratio)
@@ -101,5 +124,9 @@ def standing(records: Records) -> str:
     if not any(row.row.model and not row.words for row in samples_of_rows(records).values()):
         return "No peer was measured.\n"
     if len(lines) == 1:
-        return "No peer is ahead of our best backend of its model.\n"
-    return "\n".join(markdown_table(lines)) + "\n"
+        told = "No peer is ahead of our best backend of its model.\n"
+    else:
+        told = "\n".join(markdown_table(lines)) + "\n"
+    if missing := not_compared(records):
+        told += f"\nNot compared, since we measured no backend of that model: {'; '.join(missing)}.\n"
+    return told

@@ -40,8 +40,32 @@ def test_a_peer_is_compared_with_the_best_backend_of_its_model():
     assert found[0].ratio == pytest.approx(0.8) and found[0].low <= 0.8 <= found[0].high < 1
 
 
-def test_a_model_that_the_suite_has_no_backend_of_is_passed_over():
-    assert list(peers_ahead(records(8, {"coroutine:a": 1.0, "green": 0.1}))) == []
+def test_a_model_that_no_backend_was_measured_of_is_named():
+    alone = records(8, {"coroutine:a": 1.0, "fast": 2.0, "green": 0.1})
+    assert list(peers_ahead(alone)) == []
+    assert standing(alone) == (
+        "No peer is ahead of our best backend of its model.\n"
+        "\nNot compared, since we measured no backend of that model: gather/a (fibers: green).\n"
+    )
+
+
+def in_fewer_blocks(run, backend, blocks):
+    samples = [
+        sample
+        for sample in run.samples
+        if sample["backend"] != backend or sample["block"] < blocks
+    ]
+    return Records(run.path, run.head, samples)
+
+
+def test_who_was_measured_in_few_blocks_is_the_best_only_against_its_like():
+    run = records(12, {"coroutine:a": 2.0, "coroutine:b": 1.0, "fast": 1.8, "slow": 1.8})
+    run = in_fewer_blocks(in_fewer_blocks(run, "coroutine:b", 2), "slow", 2)
+    assert [(each.peer, each.best) for each in peers_ahead(run)] == [("fast", "coroutine:a")]
+    half = in_fewer_blocks(
+        records(12, {"coroutine:a": 2.0, "coroutine:b": 1.0, "fast": 1.8}), "coroutine:b", 6
+    )
+    assert list(peers_ahead(half)) == []
 
 
 def test_few_blocks_tell_only_what_would_matter():
