@@ -128,5 +128,7 @@ def standing(records: Records) -> str:
     else:
         told = "\n".join(markdown_table(lines)) + "\n"
     if missing := not_compared(records):
-        told += f"\nNot compared, since we measured no backend of that model: {'; '.join(missing)}.\n"
+        told += (
+            f"\nNot compared, since we measured no backend of that model: {'; '.join(missing)}.\n"
+        )
     return told

@@ -51,9 +51,7 @@ def test_a_model_that_no_backend_was_measured_of_is_named():
 
 def in_fewer_blocks(run, backend, blocks):
     samples = [
-        sample
-        for sample in run.samples
-        if sample["backend"] != backend or sample["block"] < blocks
+        sample for sample in run.samples if sample["backend"] != backend or sample["block"] < blocks
     ]
     return Records(run.path, run.head, samples)
 
