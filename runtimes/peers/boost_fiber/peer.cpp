@@ -24,7 +24,6 @@
 #include <boost/fiber/all.hpp>
 #include <boost/version.hpp>
 #include <chrono>
-#include <exception>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -50,16 +49,6 @@ constexpr std::size_t stack_bytes = 8192;
 constexpr std::size_t first_stacks = 32;
 constexpr std::size_t most_stacks = 1024;
 
-/// What a detached fiber throws would end the program without a word.
-template <class Task>
-auto run(const Task& task, std::size_t index) {
-    try {
-        return task(index);
-    } catch (const std::exception& error) {
-        tell_error(error.what());
-    }
-}
-
 /// Runs task(i) in a fiber for each place i of `results`, where it puts what the task returns.
 template <class Value, class Task>
 void gather(stack_pool& stacks, std::span<Value> results, const Task& task) {
@@ -67,7 +56,7 @@ void gather(stack_pool& stacks, std::span<Value> results, const Task& task) {
     fibers::promise<void> all_ended;
     for (std::size_t i = 0; i < results.size(); ++i) {
         fibers::fiber(fibers::launch::dispatch, std::allocator_arg, stacks, [&, i] {
-            results[i] = run(task, i);
+            results[i] = run_or_tell(task, i);
             if (--running == 0) all_ended.set_value();
         }).detach();
     }

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <span>
 #include <string>
@@ -41,6 +42,17 @@ public:
 /// Says what went wrong, and ends the program in the same way. Any thread may call it: an error that
 /// would have to pass tasks that wait is better told where it is.
 [[noreturn]] void tell_error(const std::string& words);
+
+/// task(index), without letting an exception through: who runs the task could not pass it on, or not
+/// before tasks that may not end.
+template <class Task>
+auto run_or_tell(const Task& task, std::size_t index) {
+    try {
+        return task(index);
+    } catch (const std::exception& error) {
+        tell_error(error.what());
+    }
+}
 
 /// Connections that the kernel holds until they are accepted.
 constexpr int most_waiting = 4096;

@@ -11,7 +11,6 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <exception>
 #include <functional>
 #include <future>
 #include <netinet/in.h>
@@ -48,21 +47,10 @@ private:
 
 thread_count threads;
 
-/// Does not let errors through: on their way they would meet futures, which wait for tasks that may
-/// not end.
-template <class Task>
-auto run(const Task& task, std::size_t index) {
-    try {
-        return task(index);
-    } catch (const std::exception& error) {
-        tell_error(error.what());
-    }
-}
-
 template <class Task>
 auto launch(const Task& task, std::size_t index) {
     try {
-        return std::async(std::launch::async, run<Task>, std::cref(task), index);
+        return std::async(std::launch::async, run_or_tell<Task>, std::cref(task), index);
     } catch (const std::system_error& error) {
         tell_limit(std::string("a thread cannot be started: ") + error.code().message());
     }
@@ -93,7 +81,7 @@ void gather(std::span<Value> results, const Task& task) {
             running.push(launch(task, i));
         } else {
             // Threads that wait for tasks of their own have taken all: one more could lock them up.
-            results[ended++] = run(task, i);
+            results[ended++] = run_or_tell(task, i);
         }
     }
     while (!running.empty()) await_oldest();
