@@ -112,10 +112,12 @@ def fly_for_an_hour(run):
 
 
 def leave_somebody_behind(run):
+    """Honest about the time that it takes: that is not what it is to be caught for."""
+    start = time.perf_counter()
     sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
     with open(os.environ["LEFT_BEHIND"], "a") as file:
         print(sleeper.pid, file=file)
-    return run
+    return replace(run, wall_s=run.wall_s + time.perf_counter() - start)
 
 
 def leave_somebody_behind_and_hang(run):
