@@ -26,7 +26,8 @@ one when the last has come back whole. No two messages of a run are alike (up to
 as their size allows), and every byte that comes back is compared.
 
 All connections are open before the clock starts. A connection that has had its messages is shut
-down, unless --at-once holds it open. One thread generates the load; give it a core that the server does not need.)";
+down, unless --at-once holds it open. One thread generates the load; give it a core that the server
+does not need.)";
 
 constexpr const char* explanation = R"(Try it on any echo server, for example
   socat TCP-LISTEN:7000,fork,reuseaddr,nodelay PIPE &

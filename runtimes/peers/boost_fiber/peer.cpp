@@ -6,8 +6,8 @@
 //   whose stack is then given back when it ends, not when somebody joins it.
 // * pooled_fixedsize_stack, of which the documentation says that it recycles stacks: the next fiber
 //   has the one that was given back last. Boost's benchmarks of a million fibers have fixedsize_stack,
-//   of one page or two. From the heap two pages take a seventh less memory, since the pool keeps its
-//   list in the last bytes that a stack would use; but with 10,000 sleeps three times the CPU time.
+//   of one page or two. From the heap two pages take less memory, since the pool keeps its list in the
+//   last bytes that a stack would use; but with 10,000 sleeps far more CPU time.
 //   Two pages, as in performance/fiber/skynet_stealing_join.cpp: a million of the default 128 KiB
 //   would be more than the kernel lets a process reserve.
 // * In echo asio is where the thread waits, as the documentation's chapters on asio and on
