@@ -11,8 +11,8 @@ import threading
 import pytest
 from test_bench import BINARIES, BRIEF, LEAST_OF_A_THREAD, ROOT, rows, run
 
-from overlap.peers import find_peers, prepare
-from overlap.record_schema import faults_of_file
+from overlap.peers.build import find_peers, prepare
+from overlap.records.schema import faults_of_file
 
 WORKLOADS = ("sleeps", "gather", "echo", "heartbeat", "mix")
 CHEAT = ROOT / "bench" / "cheating_peer.py"
@@ -349,7 +349,7 @@ def finished_run(build, small):
 def scripts_run(build, small, *options):
     return subprocess.run(
         [
-            *(sys.executable, "-m", "overlap.run", "--build", build, "--workloads", small),
+            *(sys.executable, "-m", "overlap.commands.run", "--build", build, "--workloads", small),
             *("--output", build / "run.jsonl", "--filter", "gather/few/(floor|asyncio|uvloop)$"),
             *("--blocks", "1", "--no-repeats", "--profile", "smoke", "--format", "markdown"),
             *options,
@@ -393,7 +393,7 @@ def test_a_run_on_other_peers_is_not_resumed(finished_run, tmp_path, before, aft
     path = tmp_path / "run.jsonl"
     assert before in finished_run
     path.write_text(finished_run.replace(before, after))
-    command = [sys.executable, "-m", "overlap.run", "--resume", "--output", path]
+    command = [sys.executable, "-m", "overlap.commands.run", "--resume", "--output", path]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 2 and words.format(path) in done.stderr, done.stderr

@@ -1,0 +1,175 @@
+"""Tables and figures in the project's documents, made from raw records and from nothing else.
+
+A comment before each names the command that makes it:
+
+    <!-- generated: ./scripts/compare results/FILE.jsonl --format markdown -->
+    (what the command prints)
+    <!-- end of generated -->
+
+A command with --plane draws files instead; between its comments stands whatever shows them.
+"""
+
+import difflib
+import io
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from overlap.base.machine import ROOT
+
+FOLDERS = ("bench", "results", "runtimes", "scripts")
+BEGIN = re.compile(r"^<!-- generated: (.+) -->$")
+END = "<!-- end of generated -->"
+# A table of results, or a picture: neither may stand where nothing regenerates it.
+RESULTS = re.compile(r"^\| (case \| )?backend \||!\[|<img |<source ")
+
+Commands = dict[str, Callable[[list[str]], int]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines `first` to `last` (from 0, without the second) of a document, between two comments."""
+
+    path: Path
+    command: str
+    first: int
+    last: int
+
+
+class DocumentError(Exception):
+    """A document, or a command in it, that is not as it must be; the text is one line."""
+
+
+def documents(root: Path = ROOT) -> list[Path]:
+    """All Markdown files of the project; not those that a run or a build has left there."""
+    found = list(root.glob("*.md"))
+    for folder in FOLDERS:
+        found += (root / folder).rglob("*.md")
+    return sorted(p for p in found if not p.is_relative_to(root / "results" / "local"))
+
+
+def _where(path: Path, line: int) -> str:
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    return f"{shown}:{line + 1}"
+
+
+def find_blocks(path: Path, lines: list[str]) -> Iterator[Block]:
+    """Raises DocumentError for a block without an end, and for results outside any block."""
+    begin: int | None = None
+    command = ""
+    for number, line in enumerate(lines):
+        found = BEGIN.match(line)
+        if found and begin is not None:
+            break
+        if found:
+            begin, command = number, found[1]
+        elif line == END:
+            if begin is None:
+                raise DocumentError(f"{_where(path, number)}: the end of nothing generated")
+            yield Block(path, command, begin + 1, number)
+            begin = None
+        elif begin is None and RESULTS.match(line):
+            raise DocumentError(
+                f"{_where(path, number)}: results that no command makes; expected a comment "
+                "`<!-- generated: COMMAND -->` before them"
+            )
+    if begin is not None:
+        raise DocumentError(f"{_where(path, begin)}: no `{END}` closes this block")
+
+
+def output_of(block: Block, commands: Commands, root: Path = ROOT) -> str:
+    """What the block's command prints, run from the project's root."""
+    program, *arguments = shlex.split(block.command)
+    where = _where(block.path, block.first - 1)
+    if program not in commands:
+        raise DocumentError(f"{where}: {program} is none of {', '.join(commands)}")
+    printed, said = io.StringIO(), io.StringIO()
+    with chdir(root), redirect_stdout(printed), redirect_stderr(said):
+        try:
+            status = commands[program](arguments)
+        except SystemExit as error:
+            status = error.code
+    if status != 0:
+        why = (said.getvalue().strip().splitlines() or [f"exit code {status}"])[-1]
+        raise DocumentError(f"{where}: {why}")
+    return printed.getvalue()
+
+
+def _drawn(block: Block, root: Path) -> tuple[str, list[str]] | None:
+    """Of a command that draws: where its files belong, and the command as words."""
+    words = shlex.split(block.command)
+    if "--plane" not in words[:-1]:
+        return None
+    target = words[words.index("--plane") + 1]
+    return str(root / target), words
+
+
+class Documents:
+    """The blocks of all documents, and what their commands make of them now."""
+
+    def __init__(self, commands: Commands, root: Path = ROOT) -> None:
+        self._commands = commands
+        self._root = root
+        self.blocks = 0
+
+    def check(self) -> list[str]:
+        """How the documents differ from what their commands make; empty if they do not."""
+        differences = []
+        for path in documents(self._root):
+            before = path.read_text(encoding="utf-8")
+            after = self.regenerated(path)
+            name = str(path.relative_to(self._root))
+            lines = [text.splitlines() for text in (before, after)]
+            differences += difflib.unified_diff(
+                *lines, f"{name} as it is", f"{name} as its commands make it", lineterm="", n=1
+            )
+            differences += self._figures(path, write=False)
+        return differences
+
+    def update(self) -> list[str]:
+        """Rewrites what differs; the names of the files that it changed."""
+        changed = []
+        for path in documents(self._root):
+            after = self.regenerated(path)
+            if after != path.read_text(encoding="utf-8"):
+                path.write_text(after, encoding="utf-8")
+                changed.append(str(path.relative_to(self._root)))
+            changed += self._figures(path, write=True)
+        return changed
+
+    def regenerated(self, path: Path) -> str:
+        text = path.read_text(encoding="utf-8")
+        lines = text.split("\n")
+        # From the last block on, so that the places of the others stay what they are.
+        for block in reversed(list(find_blocks(path, lines))):
+            self.blocks += 1
+            if _drawn(block, self._root) is None:
+                made = output_of(block, self._commands, self._root)
+                lines[block.first : block.last] = made.rstrip("\n").split("\n")
+        return "\n".join(lines)
+
+    def _figures(self, path: Path, write: bool) -> Iterator[str]:
+        lines = path.read_text(encoding="utf-8").split("\n")
+        for block in find_blocks(path, lines):
+            drawn = _drawn(block, self._root)
+            if drawn is None:
+                continue
+            target, words = drawn
+            with tempfile.TemporaryDirectory() as directory:
+                place = os.path.join(directory, os.path.basename(target))
+                words[words.index("--plane") + 1] = place
+                again = Block(block.path, shlex.join(words), block.first, block.last)
+                output_of(again, self._commands, self._root)
+                for made in sorted(Path(directory).iterdir()):
+                    kept = Path(target).parent / made.name
+                    if kept.exists() and kept.read_bytes() == made.read_bytes():
+                        continue
+                    name = str(kept.relative_to(self._root))
+                    if write:
+                        kept.write_bytes(made.read_bytes())
+                    yield name if write else f"{name} is not what its command draws"

@@ -1,0 +1,333 @@
+"""Takes the benchmark binaries through a profile and prints one table a workload."""
+
+import argparse
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from overlap.base.building import BuildError, build
+from overlap.base.choices import UnknownName
+from overlap.base.exits import RecordError, UsageError
+from overlap.base.machine import ROOT, shown
+from overlap.measure.announcement import announcement, remainder
+from overlap.measure.costs import Costs, record_files
+from overlap.measure.instructions import count_rows, why_no_instructions
+from overlap.measure.measurement import Measurement, alone, hold_to_cores, plan_of
+from overlap.measure.placebo import with_placebos
+from overlap.measure.profiles import Profile, read_profiles
+from overlap.measure.samples import utc_now
+from overlap.measure.suite import WORKLOADS, Suite, adopt_options, check_same_suite, make_head
+from overlap.measure.syscalls import why_no_syscalls
+from overlap.peers.build import chosen_peers, digests, find_peers, prepare, prepared, written_down
+from overlap.peers.manifest import ALL
+from overlap.records.files import RecordWriter, Records, read_records
+from overlap.records.rows import Row
+from overlap.judge.series import samples_of_rows
+
+RESULTS = ROOT / "results" / "local"
+PEERS = "peers"  # In a build directory.
+DEFAULTS = {"profile": "quick", "filter": "", "row_timeout": 60.0}
+PROBLEMS_SHOWN = 10
+INTERRUPTED_STATUS = 130  # As shells report SIGINT.
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/run",
+        description="Measures every backend on every case of the specification, each sample in a "
+        "fresh process, and prints one table a workload. Records are kept as they are made.",
+        epilog="C is concurrency: tasks in flight, averaged over the run. P is parallelism: cores "
+        "kept busy. Exit codes: 0 measured; 1 a row crashed or gave a wrong result, or nothing was "
+        "measured; 2 the run was asked wrongly; 130 interrupted.",
+    )
+    add = parser.add_argument
+    add("--profile", metavar="NAME", help="smoke, quick (default), peers, standard or report")
+    add("--plan", action="store_true", help="print what would be measured, and for how long; stop")
+    add("--blocks", type=_positive, metavar="N", help="number of blocks instead of the profile's")
+    add("--filter", type=_pattern, metavar="REGEX", help="only rows whose name matches somewhere")
+    add("--workload", metavar="NAMES", help="only these workloads, e.g. sleeps,echo")
+    add("--case", metavar="NAMES", help="only these cases, e.g. 1k_empty,100x64")
+    add("--backend", metavar="NAMES", help="only these backends, e.g. floor,coroutine:uring")
+    add("--model", metavar="NAMES", help="only these models, e.g. 'event loop,fibers'")
+    add("--language", metavar="NAMES", help="only what is written in these, e.g. C++,Go")
+    add("--cores", type=_positive, metavar="N", help="hold everything to so many cores")
+    add("--workloads", type=_path, metavar="FILE", help="another workload specification")
+    add(
+        "--loop",
+        metavar="NAMES",
+        action="append",
+        help="only these event loops, separated by commas; with a slash in it, as in ./libmy.so, "
+        "also the loop in that plug-in",
+    )
+    add(
+        "--peers",
+        nargs="?",
+        const=ALL,
+        metavar="NAMES",
+        help="also other people's runtimes: all of runtimes/peers, or these, e.g. asyncio,go",
+    )
+    add("--list", action="store_true", help="print the rows, and why some cannot run; measure none")
+    add("--resume", action="store_true", help="go on with the newest record file, or --output")
+    add(
+        "--instructions",
+        action="store_true",
+        help="when all blocks are done, also count instructions a task with valgrind's cachegrind "
+        "(minutes; with --resume, of a finished run)",
+    )
+    add("--output", type=Path, metavar="FILE", help="record file instead of one in results/local/")
+    add("--from", type=Path, dest="source", metavar="FILE", help="print an existing record file")
+    add("--format", choices=("table", "markdown"), default="table", help="how tables are printed")
+    add("--row-timeout", type=_seconds, metavar="SECONDS", help="of one sample (default: 60)")
+    add("--no-repeats", action="store_true", help="do not run again what the machine disturbed")
+    add("--seed", type=int, metavar="N", help="of the order within blocks; drawn if not given")
+    add("--build", type=_path, metavar="DIR", help="use this build as it is instead of building")
+    options = parser.parse_args(arguments)
+    options.loop = ",".join(options.loop) if options.loop else None
+    return options
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
+    return value
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text} is no regular expression: {error}") from error
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(text).resolve()
+
+
+def binary_arguments(
+    options: argparse.Namespace, directory: Path, peers: Iterable[str]
+) -> list[str]:
+    """The options that the binaries of a build are given, for a list of rows as for a sample."""
+    arguments = []
+    if options.workloads:
+        arguments.append(f"--workloads={options.workloads}")
+    if options.loop:
+        arguments.append(f"--loop={options.loop}")
+    files = [str(written_down(directory / PEERS, name)) for name in peers]
+    if files:
+        arguments.append(f"--peers={','.join(files)}")
+    return arguments
+
+
+def open_suite(options: argparse.Namespace) -> Suite:
+    directory = options.build
+    if directory is None:
+        targets = [f"bench_{workload}" for workload in WORKLOADS] + ["echo_load"]
+        directory = build("release", targets, ROOT / "build" / "run.log", show=True)
+    if options.cores:
+        hold_to_cores(options.cores)
+    peers = {}
+    if options.peers is not None:
+        peers = open_peers(directory / PEERS, options.peers, build_them=options.build is None)
+    return Suite.open(directory, binary_arguments(options, directory, peers), peers)
+
+
+def open_peers(directory: Path, names: str, build_them: bool) -> dict[str, str]:
+    """What the chosen peers were made from, by name, after building them where that is asked for."""
+    if not build_them:
+        return digests(directory, prepared(directory, names))
+    chosen = chosen_peers(find_peers(), names)
+    prepare(chosen, directory)
+    return digests(directory, [peer.name for peer in chosen])
+
+
+def records_to_resume(options: argparse.Namespace) -> Records:
+    path = options.output
+    if path is None:
+        path = max(RESULTS.glob("*.jsonl"), default=None)  # Their names begin with the time.
+    if path is None:
+        raise UsageError(f"nothing to resume: no record file in {shown(RESULTS)}")
+    records = read_named(path)
+    if records.holds_another_run:
+        raise UsageError(f"cannot resume {shown(path)}: it holds two runs")
+    if records.cut_short:
+        print(f"{shown(path)}: {records.cut_short} and is dropped", file=sys.stderr)
+        records.cut_short = ""
+    return records
+
+
+def read_named(path: Path) -> Records:
+    """Reads a record file, and says on standard error what in it is not sound."""
+    records = read_records(path)
+    for problem in records.problems[:PROBLEMS_SHOWN]:
+        print(f"scripts/run: {problem}", file=sys.stderr)
+    if len(records.problems) > PROBLEMS_SHOWN:
+        more = len(records.problems) - PROBLEMS_SHOWN
+        print(f"scripts/run: and {more} more such lines", file=sys.stderr)
+    return records
+
+
+def chosen_profile(options: argparse.Namespace) -> Profile:
+    """With --blocks in place of its own, where that is given."""
+    profiles = read_profiles()
+    profile = profiles.get(options.profile)
+    if profile is None:
+        raise UsageError(f"--profile {options.profile}: expected one of {', '.join(profiles)}")
+    why_not = why_no_syscalls() if profile.counted else ""
+    if why_not:
+        print(f"scripts/run: system calls are not counted: {why_not}", file=sys.stderr)
+    counted = 0 if why_not else profile.counted
+    return replace(profile, blocks=options.blocks or profile.blocks, counted=counted)
+
+
+def planned_rows(
+    options: argparse.Namespace, profile: Profile, suite: Suite, costs: Costs
+) -> list[Row]:
+    """What is measured and what is left out, placebos among them, with what a sample costs."""
+    rows = costs.apply(with_placebos(profile.apply(suite.chosen_rows(options))))
+    if all(row.skip.startswith("left out") for row in rows):
+        raise UsageError(f"{rows[0].row}: {rows[0].skip}; --profile standard leaves nothing out")
+    return rows
+
+
+def print_records(records: Records, style: str) -> None:
+    from rich.console import Console
+
+    from overlap.show import run_page
+
+    if style == "markdown":
+        print(run_page.markdown(records), end="")
+    else:
+        run_page.print_terminal(records, Console(highlight=False))
+
+
+def print_list(rows: Sequence[Row]) -> None:
+    width = max(len(row.row) for row in rows)
+    for row in rows:
+        print(f"{row.row:{width}}  {row.skip}".rstrip())
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.instructions and why_no_instructions():
+        raise UsageError(f"--instructions: {why_no_instructions()}")
+    resumed = records_to_resume(options) if options.resume else None
+    if resumed:
+        adopt_options(options, resumed)
+    for name, value in DEFAULTS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    try:
+        suite = open_suite(options)
+    except UnknownName as error:
+        if resumed is None:
+            raise
+        words = f"cannot resume {shown(resumed.path)}: the record's peer {error.name} is gone"
+        raise UsageError(words) from error
+    if options.list:
+        print_list(suite.chosen_rows(options))
+        return 0
+    if resumed:
+        check_same_suite(resumed, suite)
+        return go_on(resumed, suite, options)
+    profile = chosen_profile(options)
+    costs = Costs(record_files())
+    head = make_head(options, profile, planned_rows(options, profile, suite, costs), suite)
+    plan = announcement(head, costs)
+    print(*plan, sep="\n", file=sys.stdout if options.plan else sys.stderr)
+    if options.plan:
+        return 0
+    path = options.output or RESULTS / f"{utc_now():%Y%m%dT%H%M%SZ}-{profile.name}.jsonl"
+    with alone(suite.directory):
+        return measure(Records(path, head), RecordWriter.create(path, head), suite, options)
+
+
+def go_on(records: Records, suite: Suite, options: argparse.Namespace) -> int:
+    left = remainder(plan_of(records, options.blocks or records.head["blocks"]))
+    print(left, file=sys.stdout if options.plan else sys.stderr)
+    if options.plan:
+        return 0
+    with alone(suite.directory):
+        return measure(records, RecordWriter.resume(records), suite, options)
+
+
+def measure(
+    records: Records, writer: RecordWriter, suite: Suite, options: argparse.Namespace
+) -> int:
+    """Takes what samples are left and prints all that there are then."""
+    interrupted = False
+    try:
+        plan = plan_of(records, options.blocks or records.head["blocks"])
+        arguments = binary_arguments(options, suite.directory, suite.peers)
+        Measurement(suite, records, writer, arguments, options.row_timeout).carry_out(plan)
+        if options.instructions:
+            count_rows(samples_of_rows(records), records, writer, suite, arguments)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        writer.close()
+    return conclude(records, options, interrupted)
+
+
+def conclude(records: Records, options: argparse.Namespace, interrupted: bool) -> int:
+    """Prints what there is and returns the exit code."""
+    print_records(records, options.format)
+    print(f"records: {shown(records.path)}", file=sys.stderr)
+    if interrupted:
+        output = f" --output {options.output}" if options.output else ""
+        print(f"interrupted; resume with ./scripts/run --resume{output}", file=sys.stderr)
+        return INTERRUPTED_STATUS
+    rows = samples_of_rows(records).values()
+    # Limits and time-outs are results; a crash, garbage or a wrong receipt is a failure.
+    failures = ("crashed", "failed", "unreadable", "wrong")
+    failed = any(row.error.startswith(failures) for row in rows)
+    return 1 if failed or not any(row.by_block for row in rows) else 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # As nohup leaves it.
+            signal.signal(number, _interrupt)
+    try:
+        if options.source:
+            print_records(read_named(options.source).only(options.filter or ""), options.format)
+            status = 0
+        else:
+            status = run(options)
+        sys.stdout.flush()
+        return status
+    except (UsageError, RecordError) as error:
+        print(f"scripts/run: {error}", file=sys.stderr)
+        return 2
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        print(f"scripts/run: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except BuildError as error:
+        print(f"scripts/run: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED_STATUS
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python must not try to flush the rest at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

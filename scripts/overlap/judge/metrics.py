@@ -1,0 +1,106 @@
+"""What two backends can be compared by: one number a sample."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from overlap.base.units import byte_count, plain, seconds
+from overlap.judge.verdicts import Verdict
+
+FASTER = {Verdict.LESS: "faster", Verdict.MORE: "slower"}
+LESS = {Verdict.LESS: "less", Verdict.MORE: "more"}
+LOWER = {Verdict.LESS: "lower", Verdict.MORE: "higher"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`counters` are summed; where there are several lists, the first one that a sample has all of
+    counts. `words` say what a smaller and a larger value is called. `ranked` figures get exact
+    intervals from ranks, others from the bootstrap; only of those with `tiers` is less better."""
+
+    name: str
+    title: str
+    counters: tuple[tuple[str, ...], ...]
+    words: Mapping[Verdict, str]
+    show: Callable[[float | None], str]
+    ranked: bool = True
+    tiers: bool = True
+
+    def of(self, counters: Mapping[str, Any]) -> float | None:
+        """The value of a sample; None if it was not measured, or is no number that could be."""
+        for names in self.counters:
+            values = [counters.get(name) for name in names]
+            if all(_is_measured(value) for value in values):
+                return float(sum(values))
+        return None
+
+    def word(self, verdict: Verdict) -> str:
+        return self.words.get(verdict) or COMMON_WORDS[verdict]
+
+
+COMMON_WORDS = {
+    Verdict.SAME: "same",
+    Verdict.DIFFERS: "differs, less than matters",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.WITHHELD: "machine unstable",
+}
+
+
+def _is_measured(value: object) -> bool:
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value >= 0
+    )
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("wall", "wall time", (("wall_s",),), FASTER, seconds),
+        Metric("cpu", "CPU time a task", (("cpu_per_task_s",), ("cpu_s",)), FASTER, seconds),
+        Metric("memory", "memory a further task", (("bytes_per_task",),), LESS, byte_count),
+        Metric("peak", "peak memory", (("peak_memory_bytes",),), LESS, byte_count),
+        Metric(
+            "p99",
+            "99th percentile of lateness or latency",
+            (("lateness_p99_s",), ("latency_p99_s",)),
+            FASTER,
+            seconds,
+            ranked=False,
+        ),
+        Metric(
+            "max",
+            "longest lateness or latency",
+            (("lateness_max_s",), ("latency_max_s",)),
+            FASTER,
+            seconds,
+            ranked=False,
+        ),
+        Metric("lateness", "median lateness", (("lateness_p50_s",),), FASTER, seconds),
+        Metric("gap", "longest gap of a heartbeat", (("gap_max_s",),), FASTER, seconds),
+        Metric("C", "concurrency", (("concurrency",),), LOWER, plain, ranked=False, tiers=False),
+        Metric("P", "parallelism", (("parallelism",),), LOWER, plain, ranked=False, tiers=False),
+        Metric("syscalls", "system calls a task", (("syscalls_per_task",),), LESS, plain),
+        Metric(
+            "switches",
+            "context switches",
+            (("voluntary_switches", "involuntary_switches"),),
+            LESS,
+            plain,
+        ),
+    )
+}
+
+ENDLESS = 700.0  # Near the largest logarithm whose exponential is a number.
+
+
+def log_ratio(value: float, baseline: float) -> float:
+    """Counts may be zero: two zeros are equal, and one is endlessly far from anything else."""
+    if value == baseline:
+        return 0.0
+    if value == 0 or baseline == 0:
+        return -ENDLESS if value == 0 else ENDLESS
+    return math.log(value / baseline)

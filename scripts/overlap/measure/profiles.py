@@ -1,0 +1,102 @@
+"""How thorough a run is: the profiles of bench/profiles.toml."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from overlap.base.exits import UsageError
+from overlap.base.machine import ROOT
+from overlap.records.rows import Row
+from overlap.records.slow import Slow
+
+PATH = ROOT / "bench" / "profiles.toml"
+
+
+@dataclass(frozen=True)
+class Fewer:
+    """Rows that are measured in fewer blocks than others, or in none, whatever they take, and why."""
+
+    rows: re.Pattern[str]
+    blocks: int
+    because: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Numbers of blocks: measured, and of those traced, weighed and counted."""
+
+    name: str
+    blocks: int
+    traced: int
+    weighed: int
+    counted: int
+    fewer: tuple[Fewer, ...] = ()
+    slow: tuple[Slow, ...] = ()
+
+    def apply(self, rows: Iterable[Row]) -> list[Row]:
+        """The rows with what this profile leaves out or measures in fewer blocks."""
+        return [self._applied(row) for row in rows]
+
+    def _applied(self, row: Row) -> Row:
+        rule = next((rule for rule in self.fewer if rule.rows.search(row.row)), None)
+        if rule is None or row.skip:
+            return row
+        if rule.blocks == 0:
+            return replace(row, skip=f"left out of {self.name}: {rule.because}")
+        return replace(row, blocks=rule.blocks, because=rule.because)
+
+
+def _profile(name: str, table: Any) -> Profile:
+    numbers = ("blocks", "traced", "weighed", "counted")
+    optional = ("slow", "fewer")
+    expected = (
+        f"[{name}]: expected whole numbers {', '.join(numbers)}, and, if any, tables `slow` and "
+        "`fewer`"
+    )
+    if not isinstance(table, dict) or not set(numbers) <= set(table) <= {*numbers, *optional}:
+        raise ValueError(expected)
+    if not all(isinstance(table.get(tables, []), list) for tables in optional):
+        raise ValueError(expected)
+    if not all(type(table[number]) is int and table[number] >= 0 for number in numbers):
+        raise ValueError(expected)
+    if not 0 < table["blocks"] or not table["weighed"] <= table["traced"] <= table["blocks"]:
+        raise ValueError(f"[{name}]: expected weighed <= traced <= blocks, and blocks from 1 on")
+    rules = tuple(_fewer(name, rule) for rule in table.get("fewer", []))
+    slow = tuple(_slow(name, rule) for rule in table.get("slow", []))
+    return Profile(name, *(table[number] for number in numbers), rules, slow)
+
+
+def _slow(name: str, rule: Any) -> Slow:
+    if (
+        not isinstance(rule, dict)
+        or set(rule) != {"sample_s", "blocks"}
+        or type(rule["sample_s"]) not in (int, float)
+        or type(rule["blocks"]) is not int
+        or not (rule["sample_s"] > 0 and rule["blocks"] > 0)
+    ):
+        raise ValueError(f"[{name}]: slow: expected sample_s, in seconds, and blocks from 1 on")
+    return Slow(float(rule["sample_s"]), rule["blocks"])
+
+
+def _fewer(name: str, rule: Any) -> Fewer:
+    types = {"rows": str, "blocks": int, "because": str}
+    if not isinstance(rule, dict) or {key: type(value) for key, value in rule.items()} != types:
+        raise ValueError(f"[[{name}.fewer]]: expected rows, blocks and because")
+    try:
+        return Fewer(re.compile(rule["rows"]), rule["blocks"], rule["because"])
+    except re.error as error:
+        raise ValueError(f"[[{name}.fewer]] rows = '{rule['rows']}': {error}") from error
+
+
+def read_profiles(path: Path = PATH) -> dict[str, Profile]:
+    """By name, in the order of the file. Raises UsageError."""
+    try:
+        with path.open("rb") as file:
+            return {name: _profile(name, table) for name, table in tomllib.load(file).items()}
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except ValueError as error:  # tomllib's own errors among them.
+        raise UsageError(f"{path}: {error}") from error

@@ -1,0 +1,196 @@
+"""The benchmark binaries of one build, and the head record of a run with them."""
+
+import argparse
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from overlap.base.choices import chosen_names
+from overlap.base.exits import UsageError
+from overlap.base.machine import ROOT, describe_machine, describe_suite, file_hash, from_root
+from overlap.measure.plan import REPEATED_SHARE
+from overlap.measure.profiles import Profile
+from overlap.measure.samples import Listing, list_rows, utc_now
+from overlap.records.files import Records
+from overlap.records.models import language_of, model_of
+from overlap.records.rows import Row
+
+WORKLOADS = ("sleeps", "gather", "echo", "heartbeat", "mix")
+OF_PEER = "peers/"  # How a peer's name begins among the hashes.
+# Options that choose rows by what they are, beside --filter.
+PROPERTIES: dict[str, Callable[[Row], str]] = {
+    "workload": lambda row: row.workload,
+    "case": lambda row: row.case,
+    "backend": lambda row: row.backend,
+    "model": model_of,
+    "language": language_of,
+}
+
+
+@dataclass
+class Suite:
+    """One binary a workload, and what each can measure with the options of this run."""
+
+    directory: Path
+    listings: dict[str, Listing]
+    peers: dict[str, str]  # By name, what those of this run were made from.
+
+    @classmethod
+    def open(cls, directory: Path, arguments: list[str], peers: dict[str, str]) -> "Suite":
+        suite = cls(directory.resolve(), {}, peers)
+        for workload in WORKLOADS:
+            suite.listings[workload] = list_rows(suite.binary(workload), arguments)
+        return suite
+
+    def hashes(self) -> dict[str, str]:
+        """Of the binaries, by workload, and of the files that the peers were made from."""
+        hashes = {workload: file_hash(self.binary(workload)) for workload in self.listings}
+        return hashes | {f"{OF_PEER}{name}": digest for name, digest in self.peers.items()}
+
+    def binary(self, workload: str) -> Path:
+        return self.directory / "bench" / f"bench_{workload}"
+
+    def chosen_rows(self, options: argparse.Namespace) -> list[Row]:
+        """Those that every given one of --filter and the options for properties lets through."""
+        rows = [
+            row
+            for listing in self.listings.values()
+            for row in listing.rows
+            if not row.model or row.backend in self.peers
+        ]
+        of_suite = rows
+        for option, property_of in PROPERTIES.items():
+            wanted = getattr(options, option)
+            if wanted is None:
+                continue
+            known = list(dict.fromkeys(map(property_of, of_suite)))
+            hint = "" if self.peers else "there are more with --peers"
+            names = chosen_names(option, wanted, known, hint=hint)
+            rows = [row for row in rows if property_of(row) in names]
+            if not rows:
+                raise _matches_nothing(option, wanted)
+        rows = [row for row in rows if re.search(options.filter or "", row.row)]
+        if not rows:
+            raise _matches_nothing("filter", options.filter)
+        return rows
+
+    def specification(self) -> dict[str, str]:
+        paths = {listing.specification.resolve() for listing in self.listings.values()}
+        if len(paths) != 1:
+            raise UsageError(
+                f"the binaries follow several specifications: {', '.join(map(str, paths))}"
+            )
+        path = paths.pop()
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from error
+        return {"path": str(from_root(path)), "sha256": file_hash(path), "text": text}
+
+
+def _matches_nothing(option: str, wanted: str) -> UsageError:
+    return UsageError(f"--{option} {wanted} matches no row; --list prints all of them")
+
+
+def make_head(
+    options: argparse.Namespace, profile: Profile, rows: list[Row], suite: Suite
+) -> dict[str, Any]:
+    """What the samples of a run have in common; results/README.md describes the fields."""
+    return {
+        "started": utc_now().isoformat(timespec="seconds"),
+        "profile": profile.name,
+        "blocks": profile.blocks,
+        "repeated_share": 0.0 if options.no_repeats else REPEATED_SHARE,
+        "also": {"trace": profile.traced, "memory": profile.weighed, "syscalls": profile.counted},
+        "slow": [asdict(rule) for rule in profile.slow],
+        "seed": secrets.randbelow(2**32) if options.seed is None else options.seed,
+        "order": "blocks; cases, and backends within a case, each in a Williams design",
+        **{name: recorded(getattr(options, option)) for option, name in CHOICES.items()},
+        "machine": describe_machine(),
+        "suite": describe_suite(),
+        "binaries": suite.hashes(),
+        "context": {
+            name: portable(found.context) for name, found in suite.listings.items() if found.context
+        },
+        "specification": suite.specification(),
+        "rows": [row.to_record() for row in rows],
+    }
+
+
+# Options that every sample of a run must share, by their names in the head record.
+CHOICES = {
+    "filter": "filter",
+    "workload": "workload",
+    "case": "case",
+    "backend": "backend",
+    "model": "model",
+    "language": "language",
+    "workloads": "workloads",
+    "loop": "loop",
+    "peers": "peers",
+    "cores": "cores",
+    "row_timeout": "row_timeout_s",
+    "build": "build",
+}
+SHARED_OPTIONS = {"profile": "profile", "seed": "seed", **CHOICES}
+# Files of the checkout are recorded by their paths from its root.
+PATH_OPTIONS = ("workloads", "build")
+CONTEXT_PATHS = ("specification", "executable")
+
+
+def recorded(value: Any) -> Any:
+    """An option as the head record keeps it."""
+    return str(from_root(value)) if isinstance(value, Path) else value
+
+
+def portable(context: dict[str, Any]) -> dict[str, Any]:
+    """What a binary says of itself, with its paths as records name files."""
+    paths = {name: recorded(Path(context[name])) for name in CONTEXT_PATHS if name in context}
+    return context | paths
+
+
+def adopt_options(options: argparse.Namespace, records: Records) -> None:
+    """Options of a resumed run that were not given again are those of its head record; one that is
+    given must not differ. Another build directory may, if its binaries are the same. Raises
+    UsageError."""
+    for option, name in SHARED_OPTIONS.items():
+        given, then = recorded(getattr(options, option)), records.head.get(name)
+        if given not in (None, then) and option != "build":
+            raise UsageError(
+                f"cannot resume {records.path}: --{option.replace('_', '-')} was "
+                f"{then if then is not None else 'not given'}, now {given}"
+            )
+        if given is None:
+            adopted = ROOT / then if then is not None and option in PATH_OPTIONS else then
+            setattr(options, option, adopted)
+
+
+def _changes(then: dict[str, str], now: dict[str, str], commit: str) -> list[str]:
+    """What of binaries and peers is not what it was, in words."""
+    changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    peers = [name for name in changed if name.startswith(OF_PEER)]
+    words = []
+    if len(peers) < len(changed):
+        words.append(f"the binaries have changed (they were of commit {commit[:10] or 'unknown'})")
+    for name in peers:
+        what = "is gone" if name not in now else "is new" if name not in then else "has changed"
+        words.append(f"the peer {name.removeprefix(OF_PEER)} {what}")
+    return words
+
+
+def check_same_suite(records: Records, suite: Suite) -> None:
+    """Raises UsageError if samples taken now must not be mixed with those in the file."""
+    then = records.head
+    differences = []
+    if then.get("specification", {}).get("sha256") != suite.specification()["sha256"]:
+        differences.append("the specification has changed")
+    differences += _changes(then.get("binaries", {}), suite.hashes(), then["suite"]["commit"])
+    machine = describe_machine()
+    for key in ("host", "kernel", "cores"):
+        if then["machine"][key] != machine[key]:
+            differences.append(f"the {key} was {then['machine'][key]}, now {machine[key]}")
+    if differences:
+        raise UsageError(f"cannot resume {records.path}: {'; '.join(differences)}")

@@ -1,0 +1,176 @@
+"""The manifest of a peer, peer.toml: what it may say, and what is made of it.
+
+runtimes/peers/README.md describes the keys.
+"""
+
+import glob
+import hashlib
+import importlib.util
+import json
+import re
+import shutil
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from overlap.base.exits import UsageError
+from overlap.base.machine import shown
+
+MODELS = ("sequential", "event loop", "fibers", "threads", "processes")
+ALL = "all"  # What --peers calls all of them.
+TEMPORARY = {"__pycache__"}  # What tools leave in a folder, and what is no part of a peer.
+# Backends of the suite, and what else stands in the folder that peers are built into.
+TAKEN = (
+    *("floor", "placebo", "sequential", "coroutine", "fiber", "thread_pool", "thread_per_task"),
+    *("process_pool", "process_per_task", ALL, "cargo_home", "cargo_target"),
+)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.strip() == value != "" and value.isprintable()
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and "\0" not in value
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_word, value))
+
+
+def _is_commands(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_words(command) and command for command in value)
+
+
+def _is_needs(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(need, dict)
+        and len(need) == 2
+        and "package" in need
+        and set(need) & set(HERE)
+        and all(map(_is_word, need.values()))
+        for need in value
+    )
+
+
+def _files_of_command(name: str) -> list[str]:
+    path = shutil.which(name)
+    return [path] if path else []
+
+
+def _files_of_module(name: str) -> list[str]:
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):  # The package that it would be in is not here; no name.
+        return []
+    return [found.origin or name] if found else []
+
+
+# Where something is that a peer needs; nowhere, if it is not here.
+HERE: dict[str, Callable[[str], list[str]]] = {
+    "command": _files_of_command,
+    "module": _files_of_module,
+    "file": glob.glob,
+}
+
+
+def _files_of(need: dict[str, str]) -> list[str]:
+    kind = next(kind for kind in HERE if kind in need)
+    return HERE[kind](need[kind])
+
+
+# Files of this name with these endings are written beside the folder of this name.
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<!\.json)(?<!\.new)")
+KEYS = {
+    "name": (
+        "letters, digits, _, - and ., with neither - nor . at its beginning, neither .json nor .new "
+        f"at its end, and none of {', '.join(TAKEN)}",
+        lambda value: _is_text(value) and NAME.fullmatch(value) and value not in TAKEN,
+    ),
+    "language": ("text of one line", _is_text),
+    "model": (f"one of {', '.join(MODELS)}", lambda value: value in MODELS),
+    "order": ("a whole number", lambda value: type(value) is int),
+    "needs": (f"a list of tables with package and one of {', '.join(HERE)}", _is_needs),
+    "shares": ("a list of folders", _is_words),
+    "build": ("a list of commands, each a list of words", _is_commands),
+    "run": ("a command, a list of words", lambda value: _is_words(value) and value != []),
+    "version": ("a command, a list of words", lambda value: _is_words(value) and value != []),
+}
+DEFAULTS: dict[str, Any] = {"order": 100, "needs": [], "shares": [], "build": []}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A folder with a sound manifest. `needs` are (kind, what, Debian package)."""
+
+    folder: Path
+    name: str
+    language: str
+    model: str
+    order: int
+    needs: list[dict[str, str]]
+    shares: list[str]
+    build: list[list[str]]
+    run: list[str]
+    version: list[str]
+
+    @classmethod
+    def read(cls, manifest: Path) -> "Peer":
+        """Raises UsageError with one line."""
+        where = shown(manifest)
+        try:
+            found = tomllib.loads(manifest.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"{where}: {error.strerror}") from error
+        except ValueError as error:  # Not UTF-8, or not TOML.
+            raise UsageError(f"{where}: {error}") from error
+        for key in found:
+            if key not in KEYS:
+                raise UsageError(f"{where}: {key}: unknown; expected {', '.join(KEYS)}")
+        found = DEFAULTS | found
+        for key, (expected, good) in KEYS.items():
+            if key not in found:
+                raise UsageError(f"{where}: {key}: found nothing, expected {expected}")
+            if not good(found[key]):
+                text = json.dumps(found[key], default=str)
+                raise UsageError(f"{where}: {key}: found {text}, expected {expected}")
+        for name in found["shares"]:
+            if not (manifest.parent / name).is_dir():
+                raise UsageError(f"{where}: shares: found {name}, which is no folder beside it")
+        return cls(folder=manifest.parent, **found)
+
+    @property
+    def missing_packages(self) -> list[str]:
+        """Debian packages of what it needs and is not here."""
+        missing = [need["package"] for need in self.needs if not _files_of(need)]
+        return list(dict.fromkeys(missing))
+
+    def tools(self) -> str:
+        """What it needs as it is here, so that another version is another text: each file's place,
+        size and time of change, links followed."""
+        lines = []
+        for name in sorted(name for need in self.needs for name in _files_of(need)):
+            path = Path(name).resolve()
+            if path.exists():
+                found = path.stat()
+                lines.append(f"{path} {found.st_size} {found.st_mtime_ns}\n")
+        return "".join(lines)
+
+    def digest(self) -> str:
+        """Of all files of its folder and of those that it shares, by name and content."""
+        sum = hashlib.sha256()
+        for folder in [self.folder, *(self.folder / name for name in self.shares)]:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file() and not TEMPORARY & set(path.parts):
+                    sum.update(f"{path.relative_to(folder)}\0".encode())
+                    sum.update(hashlib.sha256(path.read_bytes()).digest())
+        return sum.hexdigest()
+
+    def command(self, words: Sequence[str], build: Path) -> list[str]:
+        """With the folders that the manifest leaves open."""
+        folders = {"{folder}": str(self.folder), "{build}": str(build)}
+        return [
+            re.sub(r"\{(folder|build)\}", lambda found: folders[found[0]], word) for word in words
+        ]

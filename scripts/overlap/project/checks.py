@@ -1,0 +1,333 @@
+"""Runs every check of the project and closes with one line that counts them.
+
+Each step runs although an earlier one failed. What a step prints goes to build/test-logs/; of one
+that failed, the end is shown.
+
+Tests mostly wait, and builds compute: so all that is to be built is built by a second process, one
+preset after another, while the tests of what is ready run here. That process and what it starts have
+the lowest priority, for tests that measure time to find the cores as good as free.
+"""
+
+import argparse
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from overlap.base.building import BuildError, build, logged, tail
+from overlap.base.machine import ROOT
+from overlap.project import twins
+
+LOGS = ROOT / "build" / "test-logs"
+SANITIZERS = ("asan", "tsan")  # The first has the checks for undefined behaviour, too.
+PARALLEL_TESTS = 6  # They wait more than they compute.
+ON_REQUEST = ("clang",)  # What it finds, tsan (built with clang) and clang-tidy find as well.
+FAILURES_SHOWN = 10
+LOWEST_PRIORITY = 19  # See nice(2).
+
+
+@dataclass
+class Counts:
+    """The outcome of a step. `shown` is what a person needs to see of its failures."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    shown: str = ""
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A check, and what computes for it at the lowest priority before it begins: a build, of which it
+    is told whether that went well; or, where there is nothing else to do, the check itself."""
+
+    check: Callable[[], Counts] | None = None
+    prepare: Callable[[], Counts] | None = None
+
+
+def one(good: bool, shown: str) -> Counts:
+    """The counts of a check that holds or does not."""
+    return Counts(passed=1) if good else Counts(failed=1, shown=shown)
+
+
+def read_junit(report: Path) -> Counts:
+    """Counts the test cases of a JUnit report as ctest and pytest write it. A test that ctest could
+    not start is a failure, though its report calls it skipped."""
+    counts = Counts()
+    texts = []
+    for case in xml.parse(report).iter("testcase"):
+        failure = case.find("failure") if case.find("failure") is not None else case.find("error")
+        skipped = case.find("skipped")
+        reason = skipped.get("message", "") if skipped is not None else ""
+        not_started = case.get("status") == "notrun" and not reason.startswith("SKIP_")
+        if failure is not None or not_started:
+            counts.failed += 1
+            said = (failure.text if failure is not None else None) or case.findtext("system-out")
+            texts.append(f"--- {case.get('classname')}: {case.get('name')}\n{said or ''}")
+        elif skipped is not None or case.get("status") in ("notrun", "disabled"):
+            counts.skipped += 1
+        else:
+            counts.passed += 1
+    counts.shown = "\n".join(texts[:FAILURES_SHOWN])
+    if len(texts) > FAILURES_SHOWN:
+        counts.shown += f"\n... and {len(texts) - FAILURES_SHOWN} more"
+    return counts
+
+
+def run_with_report(command: Sequence[str | Path], report: Path, log: Path) -> Counts:
+    """Runs a test runner that writes a JUnit report. A runner that fails without saying which test
+    did (it crashed, or found none) counts as one failure."""
+    report.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)
+    status = logged(command, log, {})
+    try:
+        counts = read_junit(report)
+    except (OSError, xml.ParseError) as error:
+        return one(False, f"no report ({error}); {log}:\n{tail(log)}")
+    if counts.passed + counts.failed == 0 or (status != 0 and counts.failed == 0):
+        return Counts(counts.passed, 1, counts.skipped, f"exit code {status}; {log}:\n{tail(log)}")
+    return counts
+
+
+def built(preset: str) -> Counts:
+    """Everything of a preset; counts as a check only if it fails."""
+    try:
+        build(preset, [], LOGS / f"{preset}-build.log")
+    except BuildError as error:
+        return one(False, str(error))
+    return Counts()
+
+
+def ctest(preset: str) -> Counts:
+    """Runs the tests of a preset that was built, one at a time but for those that say that they may
+    run beside others: many tests measure time."""
+    directory = ROOT / "build" / preset
+    report = LOGS / f"{preset}-ctest.xml"
+    command = ["ctest", "--test-dir", directory, "--output-junit", report]
+    command += ["--output-on-failure", "--parallel", str(PARALLEL_TESTS)]
+    return run_with_report(command, report, LOGS / f"{preset}-ctest.log")
+
+
+def pytest() -> Counts:
+    report = LOGS / "pytest.xml"
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}"]
+    return run_with_report(command, report, LOGS / "pytest.log")
+
+
+def warnings() -> Counts:
+    """Everything must compile with clang without a warning."""
+    outcome = built("clang")
+    return outcome if outcome.failed else one(True, "")
+
+
+def tool(name: str, *command: str | Path) -> Counts:
+    log = LOGS / f"{name}.log"
+    log.unlink(missing_ok=True)
+    return one(logged(command, log, {}) == 0, tail(log) if log.exists() else "")
+
+
+def tracked(*patterns: str) -> list[str]:
+    """Files of the project, among them new ones that git does not know yet."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in sorted(set(listed.splitlines())) if (ROOT / name).exists()]
+
+
+def clang_format() -> Counts:
+    files = tracked("*.hpp", "*.cpp")
+    return tool("clang-format", "clang-format-19", "--dry-run", "-Werror", *files)
+
+
+def shell_scripts() -> list[str]:
+    files = tracked("scripts", ".ci")
+    return [name for name in files if (ROOT / name).read_bytes().startswith(b"#!/usr/bin/env bash")]
+
+
+def shellcheck() -> Counts:
+    return tool("shellcheck", "shellcheck", *shell_scripts())
+
+
+def black() -> Counts:
+    return tool("black", "black", "--check", "--quiet", "--diff", *tracked("*.py"))
+
+
+def documents() -> Counts:
+    """Every table and figure in the documents is made from the records that are kept."""
+    return tool("documents", sys.executable, "-m", "overlap.commands.compare", "--check")
+
+
+def direct_twins() -> Counts:
+    return tool("twins", sys.executable, "-m", "overlap.project.twins", *twins.PAIRED_HEADERS)
+
+
+def clang_tidy() -> Counts:
+    """Checks every header once, through one source file for each folder of runtimes/, and every
+    source of bench/. Tests are left out: they would take most of the time and ship nothing."""
+    directory = ROOT / "build" / "release"
+    if not (directory / "compile_commands.json").exists():
+        return one(False, "build/release is not configured: run the step `release` first")
+    jobs = [("bench", name) for name in tracked("bench/*.cpp") if not name.endswith("_test.cpp")]
+    for part in sorted({Path(name).parts[1] for name in tracked("runtimes/*/*.hpp")}):
+        source = LOGS / "every_header" / f"{part}.cpp"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        headers = tracked(f"runtimes/{part}/*.hpp")
+        includes = [f"#include <overlap/{name.removeprefix('runtimes/')}>\n" for name in headers]
+        source.write_text("".join(includes))
+        jobs.append((part, str(source)))
+
+    def check(job: tuple[str, str]) -> str:
+        part, source = job
+        # Files that the build compiles are checked as it compiles them, the others alike.
+        how = ["-p", str(directory)] if part == "bench" else []
+        flags = [] if how else ["--", "-std=c++20", "-I", str(directory / "include")]
+        # Headers are reached through the link <build>/include/overlap -> runtimes.
+        filters = f"--header-filter=/(overlap|runtimes)/{part}/|/bench/"
+        command = ["clang-tidy-19", "--quiet", filters, *how, source, *flags]
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        return ran.stdout + ran.stderr if ran.returncode else ""
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        said = "\n".join(text for text in pool.map(check, jobs) if text)
+    (LOGS / "clang-tidy.log").write_text(said)
+    found = dict.fromkeys(
+        line for line in said.splitlines() if re.search("(error|warning): ", line)
+    )
+    return one(not said, "\n".join(found) or said)
+
+
+def tested(preset: str) -> Step:
+    return Step(check=lambda: ctest(preset), prepare=lambda: built(preset))
+
+
+# Tests begin in this order, each when it is prepared; so what needs no build comes first, and what no
+# test waits for is prepared last.
+STEPS: dict[str, Step] = {
+    "twins": Step(direct_twins),
+    "clang-format": Step(clang_format),
+    "shellcheck": Step(shellcheck),
+    "black": Step(black),
+    "documents": Step(documents),
+    "release": tested("release"),
+    "pytest": Step(pytest),
+    **{name: tested(name) for name in SANITIZERS},
+    "clang-tidy": Step(prepare=clang_tidy),
+    "clang": Step(prepare=warnings),
+}
+
+
+def timed(do: Callable[[], Counts]) -> tuple[Counts, float]:
+    """What a check counts, and how many seconds it took. One that cannot be started has failed."""
+    begun = time.monotonic()
+    try:
+        counts = do()
+    except (OSError, subprocess.CalledProcessError) as error:
+        counts = one(False, str(error))
+    return counts, time.monotonic() - begun
+
+
+class Preparation:
+    """Another process that prepares steps one after another, and the results that it has sent."""
+
+    def __init__(self, names: Sequence[str], steps: Mapping[str, Step]) -> None:
+        fork = multiprocessing.get_context("fork")
+        self._results, sender = fork.Pipe(duplex=False)
+        self._arrived: dict[str, tuple[Counts, float]] = {}
+        self._process = fork.Process(target=self._prepare, args=(names, steps, sender))
+        self._process.start()
+        sender.close()
+
+    @staticmethod
+    def _prepare(names: Sequence[str], steps: Mapping[str, Step], sender: Connection) -> None:
+        os.setpgid(0, 0)
+        os.nice(LOWEST_PRIORITY)
+        for name in names:
+            if prepare := steps[name].prepare:
+                sender.send((name, timed(prepare)))
+
+    def result(self, name: str) -> tuple[Counts, float]:
+        """Waits for a step to be prepared."""
+        while name not in self._arrived:
+            try:
+                step, result = self._results.recv()
+            except EOFError:
+                return one(False, f"the process that prepares {name} has died"), 0.0
+            self._arrived[step] = result
+        return self._arrived[name]
+
+    def end(self) -> None:
+        """Ends the process and all that it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)  # Ninja passes it on.
+        self._process.join()
+
+
+def run_step(name: str, step: Step, preparation: Preparation) -> tuple[Counts, str]:
+    """How a step went, and how long it took in words. What could not be built is not tested."""
+    if step.prepare is None:
+        counts, spent = timed(step.check)
+        return counts, f"{spent:.0f} s"
+    counts, prepared_in = preparation.result(name)
+    if step.check is None or counts.failed:
+        return counts, f"{prepared_in:.0f} s"
+    counts, spent = timed(step.check)
+    return counts, f"{spent:.0f} s, built in {prepared_in:.0f} s"
+
+
+def run_steps(names: Sequence[str], steps: Mapping[str, Step]) -> int:
+    """Runs the steps, prints how each went and the closing line, and returns the exit code."""
+    total = Counts()
+    preparation = Preparation(names, steps)
+    try:
+        for name in names:
+            counts, times = run_step(name, steps[name], preparation)
+            print(f"{name}, {times}: {counts}")
+            if counts.shown:
+                print(counts.shown)
+            sys.stdout.flush()
+            total.passed += counts.passed
+            total.failed += counts.failed
+            total.skipped += counts.skipped
+    finally:
+        preparation.end()
+    print(total)
+    return 1 if total.failed or not total.passed else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/test",
+        description="Builds and tests the project, checks its style, and runs the tests again under "
+        f"the sanitizers. Steps: {', '.join(STEPS)} ({' and '.join(ON_REQUEST)} only when "
+        "asked for). The last line counts tests and checks.",
+    )
+    parser.add_argument("--quick", action="store_true", help="without the sanitizers")
+    parser.add_argument("--only", choices=STEPS, action="append", metavar="STEP", help="repeatable")
+    options = parser.parse_args(arguments)
+    left_out = (*ON_REQUEST, *(SANITIZERS if options.quick else ()))
+    names = options.only or [name for name in STEPS if name not in left_out]
+    LOGS.mkdir(parents=True, exist_ok=True)
+    # A shell starts background jobs with SIGINT ignored, and so would be every program that the
+    # tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return run_steps(names, STEPS)
+    except KeyboardInterrupt:
+        return 130  # As shells report SIGINT.
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""scripts/setup with other programs in front of it, so that nothing is ever installed here."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from overlap.base.machine import ROOT
+from overlap.peers.build import find_peers
+
+SETUP = ROOT / "scripts" / "setup"
+DEBIAN_12 = 'ID=debian\nVERSION_ID="12"\n'
+
+
+@pytest.fixture
+def place():
+    """A directory that everybody may enter, unlike pytest's own."""
+    directory = Path(tempfile.mkdtemp(prefix="overlap-setup-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+def set_up(place, *arguments, user=None, os_release=DEBIAN_12, programs=None, **environment):
+    """Runs a copy of the script. `programs` are shell texts that stand in for commands."""
+    commands = place / "bin"
+    commands.mkdir(exist_ok=True)
+    for name, text in {"sudo": "exit 1", "apt-get": "exit 9", **(programs or {})}.items():
+        path = commands / name
+        path.write_text(f"#!/bin/bash\n{text}\n")
+        path.chmod(0o755)
+    for path in (SETUP, *(ROOT / "runtimes" / "peers").glob("*/peer.toml")):
+        copy = place / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    release = place / "os-release"
+    release.write_text(os_release)
+    return subprocess.run(
+        ["bash", place / "scripts" / "setup", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=place,
+        user=user,
+        env=os.environ
+        | {"PATH": f"{commands}:/usr/bin:/bin", "OVERLAP_OS_RELEASE": str(release)}
+        | environment,
+    )
+
+
+NOTHING_INSTALLED = {"dpkg-query": "exit 1"}
+ALL_INSTALLED = {"dpkg-query": 'shift 3; for package; do echo "installed $package"; done'}
+ALL_BUT_RICH = {"dpkg-query": ALL_INSTALLED["dpkg-query"] + " | grep -v python3-rich; exit 1"}
+
+
+def somebody():
+    """A user that is not root: nobody if we are root, otherwise ourselves."""
+    return pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else None
+
+
+def test_help_installs_nothing(place):
+    result = set_up(place, "--help", programs=NOTHING_INSTALLED)
+    assert result.returncode == 0 and "usage: scripts/setup [--test] [--peers]" in result.stdout
+    assert result.stderr == ""
+
+
+def test_an_unknown_option_is_refused(place):
+    result = set_up(place, "--tset", programs=ALL_INSTALLED)
+    assert result.returncode == 2 and "unknown option --tset" in result.stderr
+
+
+def test_nothing_is_done_when_all_is_there(place):
+    for arguments in ([], ["--test"], ["--peers"], ["--test", "--peers"]):
+        result = set_up(place, *arguments, programs=ALL_INSTALLED)
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_without_root_the_command_is_printed(place):
+    result = set_up(place, user=somebody(), programs=ALL_BUT_RICH)
+    assert result.returncode == 2 and result.stderr == (
+        "scripts/setup: not root; run: sudo apt-get install --no-install-recommends python3-rich\n"
+    )
+
+
+def test_the_packages_of_the_tests_are_asked_for_only_with_test(place):
+    plain = set_up(place, user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
+    test = set_up(place, "--test", user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
+    assert "liburing-dev" in plain and "shellcheck" not in plain
+    assert set(test) > set(plain) and {"shellcheck", "clang-tidy-19", "black"} <= set(test)
+
+
+def test_the_packages_of_the_peers_are_asked_for_only_with_peers(place):
+    needed = {need["package"] for peer in find_peers() for need in peer.needs}
+    plain = set_up(place, user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
+    peers = set_up(place, "--peers", user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
+    assert "python3-uvloop" in needed and "python3-uvloop" not in plain
+    assert set(peers) == {*plain, *needed} and len(peers) == len(set(peers))
+
+
+SUDO = {"sudo": 'shift; exec "$@"'}
+
+
+def logging_apt(place, first_install_fails):
+    log = place / "apt.log"
+    log.touch()
+    log.chmod(0o666)
+    fail = (
+        f"[[ $* == *install* && $(grep -c install {log}) == 1 ]] && exit 100" * first_install_fails
+    )
+    return log, {"apt-get": f'echo "$*" >> {log}\n{fail}\nexit 0'}
+
+
+def test_sudo_without_a_password_is_used(place):
+    log, apt = logging_apt(place, first_install_fails=False)
+    result = set_up(place, user=somebody(), programs=ALL_BUT_RICH | SUDO | apt)
+    assert result.returncode == 0, result.stderr
+    (line,) = log.read_text().splitlines()
+    assert line.endswith("install -y --no-install-recommends python3-rich")
+
+
+def test_package_lists_are_fetched_only_when_needed(place):
+    log, apt = logging_apt(place, first_install_fails=True)
+    result = set_up(place, user=somebody(), programs=ALL_BUT_RICH | SUDO | apt)
+    assert result.returncode == 0, result.stderr
+    words = [line.split() for line in log.read_text().splitlines()]
+    assert ["install" in w for w in words] == [True, False, True] and "update" in words[1]
+
+
+def test_a_failing_apt_fails_the_setup(place):
+    result = set_up(place, user=somebody(), programs=ALL_BUT_RICH | SUDO)
+    assert result.returncode == 9
+
+
+@pytest.mark.parametrize(
+    "os_release", ["ID=fedora\nVERSION_ID=41\n", 'ID=debian\nVERSION_ID="11"\n']
+)
+def test_another_distribution_is_told_what_is_needed(place, os_release):
+    result = set_up(place, os_release=os_release, programs=ALL_INSTALLED)
+    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
+    assert "liburing" in result.stderr and "OVERLAP_SETUP=off" in result.stderr
+    assert set_up(place, os_release=os_release, OVERLAP_SETUP="off").returncode == 0

@@ -1,0 +1,28 @@
+"""The schema of records, for tests: readers check by hand what they rely on."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+
+from overlap.base.machine import ROOT
+
+PATH = ROOT / "results" / "record.schema.json"
+
+
+def validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(PATH.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def faults_of_file(path: Path) -> list[str]:
+    """Of every line of a record file, by the schema."""
+    check = validator()
+    return [
+        f"{path}:{number}: {error.json_path}: {error.message}"
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        for error in check.iter_errors(json.loads(line))
+    ]

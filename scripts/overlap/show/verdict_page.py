@@ -1,0 +1,420 @@
+"""Comparisons for people: a head that says what can be seen, and a table a case; for terminals or
+in Markdown. Verdicts are words and glyphs; colour only repeats them."""
+
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+from rich.text import Text
+
+from overlap.base.units import NOT_MEASURED, plain, share
+from overlap.judge.comparison import RUN_PLACES, Case, Cell, Comparison, How
+from overlap.judge.metrics import ENDLESS
+from overlap.judge.statistics import least_blocks
+from overlap.judge.verdicts import MARGIN, Verdict
+from overlap.records.models import OTHER, place_of
+from overlap.show.run_page import head_line
+
+GAP = "  "
+DEPENDS = "†"
+STYLES = {Verdict.LESS: "green", Verdict.MORE: "red", Verdict.WITHHELD: "yellow"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """`optional` columns are left out of a narrow terminal, the highest number first."""
+
+    header: str
+    left: bool = False
+    optional: int = 0
+
+
+@dataclass
+class Grid:
+    """A table, ready to print. A row has all its cells, or its name and the words instead."""
+
+    title: str
+    columns: list[Column]
+    rows: list[tuple[list[str], str]]  # The cells, and a style.
+
+
+def ratio(logarithm: float) -> str:
+    """A ratio with a third decimal where it is near 1, where differences are small."""
+    if math.isnan(logarithm):
+        return NOT_MEASURED
+    if abs(logarithm) >= ENDLESS / 2:
+        return "∞" if logarithm > 0 else "0"
+    value = math.exp(logarithm)
+    return f"{value:.3f}" if 0.8 < value < 1.25 else plain(value)
+
+
+def interval(cell: Cell) -> str:
+    if not (math.isfinite(cell.low) and math.isfinite(cell.high)):
+        return NOT_MEASURED
+    return f"[{ratio(cell.low)}, {ratio(cell.high)}]"
+
+
+def percent(logarithm: float | None) -> str:
+    """By how much a ratio is above 1, with two digits."""
+    if logarithm is None:
+        return "unknown"
+    value = 100 * math.expm1(logarithm)
+    return f"{value:.2g}%" if value < 9.95 else f"{value:,.0f}%"
+
+
+def verdict(cell: Cell, comparison: Comparison) -> str:
+    if cell.verdict is None:
+        return ""
+    text = f"{cell.verdict.value} {comparison.question.metric.word(cell.verdict)}"
+    if cell.verdict is Verdict.UNKNOWN:
+        more = f"{cell.more_blocks:,}" if cell.more_blocks else "over 1,000"
+        text += f" (+{more} block{'' if cell.more_blocks == 1 else 's'})"
+    return text + (f" {DEPENDS}" if cell.depends_on_dirty else "")
+
+
+# The head.
+
+
+def head(comparison: Comparison) -> list[str]:
+    lines = [*(_source_line(comparison, i) for i in range(len(comparison.sources)))]
+    question = comparison.question
+    judged = comparison.judged
+    against = {cell.baseline.places[question.place] for cell in judged if cell.baseline}
+    named = ", ".join(sorted(against)) or "nothing"
+    how = "; ".join(dict.fromkeys(cell.how.value for cell in judged))
+    estimate = _estimate_words(comparison)
+    lines.append(
+        f"{question.metric.title} ÷ that of {named} ({how or 'nothing to compare'}); {estimate}"
+    )
+    lines.append(_noise_line(comparison))
+    lines.append(_contamination_line(comparison))
+    return [line for line in lines if line] + _notes(comparison)
+
+
+def _estimate_words(comparison: Comparison) -> str:
+    hows = {cell.how for cell in comparison.judged}
+    if comparison.question.metric.ranked:
+        name = "pseudo-median"
+    elif How.PAIRED in hows:
+        name = "median, BCa bootstrap"
+    else:
+        name = "median difference"
+    return f"{name} and 95% interval; Holm over the comparisons of a case"
+
+
+def _source_line(comparison: Comparison, index: int) -> str:
+    source = comparison.sources[index]
+    name = f"{source.path.stem}: " if len(comparison.sources) > 1 else ""
+    if source.records is None:
+        return f"{name}{source.path.name}: Google Benchmark's JSON, without blocks: unpaired"
+    return name + head_line(source.records)
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = percent(min(values)), percent(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _noise_line(comparison: Comparison) -> str:
+    cases = [case for case in comparison.cases if case.judged]
+    if not cases:
+        return ""
+    without = [case for case in cases if not case.placebos]
+    floors = [case.noise.floor for case in cases if case.noise.floor is not None]
+    visible = [case.noise.visible for case in cases if case.noise.visible is not None]
+    if len(without) == len(cases):
+        return f"no placebo: noise floor unknown; differences matter from {percent(MARGIN)} on"
+    parts = [f"noise floor {_span(floors)}" if floors else "noise floor unknown: too few blocks"]
+    parts.append(
+        f"smallest visible difference {_span(visible)}"
+        if visible
+        else "smallest visible difference unknown: too few blocks"
+    )
+    parts.append(f"differences matter from {percent(MARGIN)} or the noise floor on")
+    if without:
+        parts.append(f"no placebo in {', '.join(case.name for case in without)}")
+    return "; ".join(parts)
+
+
+def _contamination_line(comparison: Comparison) -> str:
+    samples = sum(source.samples for source in comparison.sources if source.paired)
+    if not samples:
+        return ""
+    dirty = sum(source.contaminated for source in comparison.sources)
+    depends = sum(cell.depends_on_dirty for cell in comparison.judged)
+    share_words = f"{share(dirty / samples)} of {samples} samples contaminated"
+    if not depends:
+        return f"{share_words}; no verdict depends on them"
+    verb = "verdict depends" if depends == 1 else "verdicts depend"
+    return f"{share_words}; {depends} {verb} on them ({DEPENDS})"
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    notes = [note for source in comparison.sources for note in source.notes]
+    few = {
+        (max(cell.n for cell in case.judged), least_blocks(len(case.judged)))
+        for case in comparison.cases
+        if case.judged and all(cell.how is How.PAIRED for cell in case.judged)
+    }
+    short = [(n, least) for n, least in few if n < least]
+    if short:
+        n, least = max(short, key=lambda pair: pair[1])
+        notes.append(f"{n} blocks decide nothing: at least {least} are needed here")
+    return notes
+
+
+# Tables.
+
+
+def case_title(case: Case, comparison: Comparison) -> str:
+    parts = [case.name]
+    if comparison.question.place == "backend" and case.judged:
+        parts[0] += f" against {case.judged[0].baseline.backend}"
+    noise = case.noise
+    if noise.floor is not None:
+        parts.append(f"noise floor {percent(noise.floor)}")
+    if noise.visible is not None:
+        parts.append(f"visible from {percent(noise.visible)}")
+    if noise.floor is not None and noise.margin() > MARGIN:
+        parts.append(f"matters from {percent(noise.margin())}")
+    if noise.unstable:
+        parts.append("machine unstable: its placebo differs from what it repeats")
+    return " · ".join(parts)
+
+
+def grids(comparison: Comparison, row: str = "", column: str = "") -> Iterator[Grid]:
+    if column or row:
+        yield from _pivots(comparison, row, column)
+        return
+    for case in comparison.cases:
+        yield _list_of(case, comparison)
+
+
+def _list_of(case: Case, comparison: Comparison) -> Grid:
+    """A line a comparison. Between runs each line has both values; elsewhere the baseline has a line
+    of its own."""
+    question = comparison.question
+    place, several = question.place, len(comparison.sources) > 1
+    by_run = place in RUN_PLACES
+    tiered = any(cell.tier is not None for cell in case.cells)
+    by_model = any(cell.series.model for cell in case.cells)
+    columns = [Column("backend", left=True)]
+    columns += [Column("model", left=True, optional=4)] * by_model
+    columns += [Column("file", left=True)] * (several and not by_run)
+    columns += [Column(place, left=True)] * (len(comparison.sources) > 2 and by_run)
+    columns += [Column("baseline", left=not by_run, optional=2 * by_run)] * (place != "backend")
+    columns += [Column(question.metric.name, optional=2), Column("ratio")]
+    columns += [Column("95% interval", optional=3), Column("verdict", left=True)]
+    columns += [Column("tier", optional=1)] * tiered
+    rows = []
+    lines = _lines(case, comparison)
+    if by_model:
+        lines = sorted(lines, key=lambda cell: place_of(cell.series.model or OTHER))
+    for cell in lines:
+        cells = [cell.series.backend]
+        cells += [cell.series.model] * by_model
+        cells += [cell.series.places[place if by_run else "file"]] * (
+            len(comparison.sources) > (2 if by_run else 1)
+        )
+        base = cell.baseline
+        if by_run:
+            cells.append(question.metric.show(base.middle()) if base else "")
+        elif place != "backend":
+            cells.append(base.backend if base else "")
+        cells.append(question.metric.show(cell.series.middle()))
+        if cell.verdict is None:
+            cells += ["", "", cell.words or "baseline"]
+        else:
+            cells += [ratio(cell.centre), interval(cell), verdict(cell, comparison)]
+        cells += ["" if cell.tier is None else str(cell.tier)] * tiered
+        rows.append((cells, "dim" if cell.verdict is None else STYLES.get(cell.verdict, "")))
+    return Grid(case_title(case, comparison), columns, rows)
+
+
+def _lines(case: Case, comparison: Comparison) -> list[Cell]:
+    """Without the lines of the baseline's own run, but for backends that only it has."""
+    question = comparison.question
+    if question.place not in RUN_PLACES:
+        return case.cells
+    others = [c for c in case.cells if c.series.places[question.place] != question.baseline]
+    known = {cell.series.backend for cell in others}
+    return others + [
+        replace(cell, words=cell.words or "only in the baseline")
+        for cell in case.cells
+        if cell.series.backend not in known
+    ]
+
+
+def _pivots(comparison: Comparison, row: str, column: str) -> Iterator[Grid]:
+    """One table for each combination of the places that are neither rows nor columns."""
+    column = column or comparison.question.place
+    row = row or ("backend" if column == "case" else "case")
+    bound = {
+        "backend": ("backend", "runtime", "loop"),
+        "case": ("case", "workload"),
+    }
+    shown = {p for name in (row, column) for p in bound.get(name, (name,))}
+    every = [cell for case in comparison.cases for cell in case.cells]
+    # A backend without a loop has no place in a table of loops.
+    cells = [c for c in every if c.series.places[column] and c.series.places[row]]
+    keys = [] if "case" in shown else ["case"]
+    parts = ("runtime", "loop") if {row, column} & {"runtime", "loop"} else ("backend",)
+    for place in (*parts, *RUN_PLACES):
+        if place not in shown and _collide(cells, [row, column, *keys], place):
+            keys.append(place)
+    groups: dict[tuple[str, ...], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(tuple(cell.series.places[k] for k in keys), []).append(cell)
+    for key, members in groups.items():
+        yield _pivot(", ".join(filter(None, key)), members, row, column, comparison)
+
+
+def _collide(cells: Sequence[Cell], keys: Sequence[str], place: str) -> bool:
+    """Whether cells that agree in all of `keys` differ in `place`."""
+    places = [cell.series.places for cell in cells]
+    plain = {tuple(p[key] for key in keys) for p in places}
+    return len({(*(p[key] for key in keys), p[place]) for p in places}) > len(plain)
+
+
+def _pivot(title: str, cells: list[Cell], row: str, column: str, comparison: Comparison) -> Grid:
+    across = dict.fromkeys(cell.series.places[column] for cell in cells)
+    down: dict[str, dict[str, list[str]]] = {}
+    for cell in cells:
+        line = down.setdefault(cell.series.places[row], {})
+        line.setdefault(cell.series.places[column], []).append(_short(cell, comparison))
+    columns = [Column(row, left=True), *(Column(name, left=True) for name in across)]
+    rows = [
+        ([name, *("; ".join(line.get(c, [NOT_MEASURED])) for c in across)], "")
+        for name, line in down.items()
+    ]
+    return Grid(title, columns, rows)
+
+
+def _short(cell: Cell, comparison: Comparison) -> str:
+    if cell.verdict is None:
+        return cell.words or f"{comparison.question.metric.show(cell.series.middle())} (baseline)"
+    glyph, _, words = verdict(cell, comparison).partition(" ")
+    return f"{glyph} {ratio(cell.centre)} {interval(cell)} {words}"
+
+
+def closing(comparison: Comparison) -> list[str]:
+    """How to read what was printed."""
+    words = comparison.question.metric.word
+    lines = [
+        f"▼ {words(Verdict.LESS)}, ▲ {words(Verdict.MORE)}: there is a difference and it matters. "
+        "≈ there is one, but less than matters. = the same, as far as matters. "
+        "? unknown, with about how many more blocks would decide."
+    ]
+    if any(cell.tier is not None for cell in comparison.judged):
+        lines.append("Backends of one tier are not shown to be slower than the best of it.")
+    return lines
+
+
+# Printing.
+
+
+def markdown(comparison: Comparison, row: str = "", column: str = "") -> str:
+    lines = [line + "  " for line in head(comparison)]
+    for grid in grids(comparison, row, column):
+        lines += ["", f"**{grid.title}**", ""] if grid.title else [""]
+        lines += markdown_grid(grid)
+    lines += ["", *closing(comparison)]
+    return "\n".join(lines) + "\n"
+
+
+def markdown_grid(grid: Grid) -> list[str]:
+    cells = [[column.header for column in grid.columns], *(cells for cells, _ in grid.rows)]
+    return markdown_table(cells, [column.left for column in grid.columns])
+
+
+def markdown_table(rows: Sequence[Sequence[str]], left: Sequence[bool] = ()) -> list[str]:
+    """The header is the first row. Columns are aligned to the left unless `left` says otherwise."""
+    rule = ["---" if is_left else "---:" for is_left in left or [True] * len(rows[0])]
+    escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in rows]
+    return ["| " + " | ".join(cells) + " |" for cells in (escaped[0], rule, *escaped[1:])]
+
+
+def plain_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ([cell.ljust(width) for cell, width in zip(cells, widths)] for cells in rows)
+    return [GAP.join(cells).rstrip() for cells in lines]
+
+
+def print_terminal(
+    comparison: Comparison, console: Console, row: str = "", column: str = ""
+) -> None:
+    """Fits the tables into the console's width; output that is no terminal is never cut."""
+    width = console.width if console.is_terminal else 10_000
+    for line in head(comparison):
+        console.print(_wrapped(line, width), soft_wrap=True, markup=False)
+    for grid in grids(comparison, row, column):
+        console.print()
+        for text in terminal_grid(grid, width):
+            console.print(text, soft_wrap=True)
+    console.print()
+    for line in closing(comparison):
+        console.print(Text(_wrapped(line, width), style="dim"), soft_wrap=True)
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> str:
+    return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def terminal_grid(grid: Grid, width: int) -> Iterator[Text]:
+    if grid.title:
+        yield Text(_wrapped(grid.title, width), style="bold")
+    kept, left_out = _fitting(grid, width)
+    for part in _side_by_side(grid, kept, width):
+        widths = _widths(grid, part)
+        headers = [grid.columns[i].header for i in part]
+        yield Text(_line(headers, part, widths, grid), style="bold")
+        for cells, style in grid.rows:
+            yield Text(_line([cells[i] for i in part], part, widths, grid), style=style)
+    if left_out:
+        yield Text(_wrapped(f"left out of {width} columns: {', '.join(left_out)}", width), "dim")
+
+
+def _line(cells: list[str], part: list[int], widths: list[int], grid: Grid) -> str:
+    padded = [
+        cell.ljust(width) if grid.columns[i].left else cell.rjust(width)
+        for cell, i, width in zip(cells, part, widths, strict=True)
+    ]
+    return GAP.join(padded).rstrip()
+
+
+def _widths(grid: Grid, part: list[int]) -> list[int]:
+    return [
+        max(len(grid.columns[i].header), *(len(cells[i]) for cells, _ in grid.rows), 0)
+        for i in part
+    ]
+
+
+def _needed(grid: Grid, part: list[int]) -> int:
+    return sum(_widths(grid, part)) + len(GAP) * (len(part) - 1)
+
+
+def _fitting(grid: Grid, width: int) -> tuple[list[int], list[str]]:
+    """The columns that fit, and the headers of those that do not."""
+    kept = list(range(len(grid.columns)))
+    left_out = []
+    for index in sorted(kept, key=lambda i: grid.columns[i].optional, reverse=True):
+        if _needed(grid, kept) <= width or not grid.columns[index].optional:
+            break
+        kept.remove(index)
+        left_out.append(grid.columns[index].header)
+    return kept, left_out
+
+
+def _side_by_side(grid: Grid, kept: list[int], width: int) -> Iterator[list[int]]:
+    """Columns that are still too wide for one table are spread over several, each with the first
+    column."""
+    first, *rest = kept
+    part = [first]
+    for index in rest:
+        if len(part) > 1 and _needed(grid, [*part, index]) > width:
+            yield part
+            part = [first]
+        part.append(index)
+    yield part
