@@ -1,3 +1,3 @@
-#include "bench/echo_suite.hpp"
+#include "bench/workloads/echo/workload.hpp"
 
 int main(int argc, char** argv) { return overlap::bench::run_echo(argc, argv); }

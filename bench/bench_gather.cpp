@@ -1,3 +1,3 @@
-#include "bench/gather_suite.hpp"
+#include "bench/workloads/gather/workload.hpp"
 
 int main(int argc, char** argv) { return overlap::bench::run_gather(argc, argv); }

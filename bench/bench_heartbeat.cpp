@@ -1,3 +1,3 @@
-#include "bench/heartbeat_suite.hpp"
+#include "bench/workloads/heartbeat/workload.hpp"
 
 int main(int argc, char** argv) { return overlap::bench::run_heartbeat(argc, argv); }

@@ -22,8 +22,8 @@ install(DIRECTORY runtimes/example_loop DESTINATION ${data})
 if(OVERLAP_BENCH)
     set_target_properties(suite PROPERTIES OUTPUT_NAME overlap_suite)
     install(TARGETS suite echo_load EXPORT overlap)
-    file(GLOB suite_headers CONFIGURE_DEPENDS bench/*.hpp)
-    install(FILES ${suite_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/overlap-suite/bench)
+    install(DIRECTORY bench DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/overlap-suite
+            FILES_MATCHING PATTERN *.hpp PATTERN echo_load EXCLUDE)
     install(FILES bench/workloads.toml DESTINATION ${data})
 endif()
 

@@ -129,16 +129,17 @@ function(overlap_plugin_conformance what)
     set_tests_properties(${tests} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1500)
 endfunction()
 
-# A binary beside each of the suite's own. `with` names how rows get the class (bench/backends.hpp).
+# A binary beside each of the suite's own. `with` names how rows get the class (bench/harness/backends.hpp).
 function(overlap_plugin_benchmarks with)
     if(NOT OVERLAP_BENCH AND NOT overlap_bench_FOUND)
         message(STATUS "overlap: benchmarks of ${NAME} skipped: the suite (component bench) is not there")
         return()
     endif()
-    file(GLOB suites CONFIGURE_DEPENDS ${OVERLAP_SUITE_HEADERS}/*_suite.hpp)
-    foreach(suite IN LISTS suites)
-        cmake_path(GET suite STEM workload)
-        string(REGEX REPLACE "_suite$" "" workload ${workload})
+    file(GLOB suites CONFIGURE_DEPENDS RELATIVE ${OVERLAP_SUITE_HEADERS}
+         ${OVERLAP_SUITE_HEADERS}/workloads/*/workload.hpp)
+    foreach(suite IN LISTS suites ITEMS primitives/primitives.hpp)
+        cmake_path(GET suite PARENT_PATH folder)
+        cmake_path(GET folder FILENAME workload)
         overlap_plugin_source(bench.cpp bench_${workload}.cpp)
         overlap_plugin_executable(${NAME}_bench_${workload} overlap::suite)
     endforeach()

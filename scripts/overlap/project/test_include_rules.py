@@ -34,8 +34,8 @@ def project(tmp_path):
         ("runtimes/fiber/fiber_test.cpp", "<overlap/fiber/testing/on_loop.hpp>"),
         ("runtimes/conformance/loops_test.cpp", "<overlap/loops/uring.hpp>"),
         ("runtimes/example_loop/loop.hpp", "<overlap/conformance/violation.hpp>"),
-        ("bench/gather.hpp", "<overlap/coroutine/coroutine.hpp>"),
-        ("bench/bench_gather.cpp", '"gather.hpp"'),
+        ("bench/workloads/gather/body.hpp", "<overlap/coroutine/coroutine.hpp>"),
+        ("bench/workloads/gather/workload.cpp", '"body.hpp"'),
     ],
 )
 def test_these_may_be_included(project, file, include):
@@ -53,8 +53,16 @@ def test_these_may_be_included(project, file, include):
         ("runtimes/conformance/rules.hpp", "<overlap/loops/poll.hpp>", "conformance must not"),
         ("runtimes/example_loop/loop.hpp", "<overlap/loops/poll.hpp>", "it may include conf"),
         ("runtimes/fiber/fiber.hpp", "<overlap/fiber/testing/on_loop.hpp>", "only tests may"),
-        ("runtimes/core/a_test.cpp", '"../../bench/gather.hpp"', "runtimes/ must not include"),
-        ("runtimes/floor/echo.hpp", "<overlap/../bench/gather.hpp>", "must not include"),
+        (
+            "runtimes/core/a_test.cpp",
+            '"../../bench/workloads/gather/body.hpp"',
+            "runtimes/ must not include",
+        ),
+        (
+            "runtimes/floor/echo.hpp",
+            "<overlap/../bench/workloads/gather/body.hpp>",
+            "must not include",
+        ),
     ],
 )
 def test_these_may_not(project, file, include, words):

@@ -18,7 +18,7 @@ from pathlib import Path
 from overlap.base.machine import ROOT
 
 PAIRED_HEADERS = [
-    *(ROOT / "bench" / f"{name}.hpp" for name in ("sleeps", "gather", "echo", "heartbeat", "mix")),
+    *sorted((ROOT / "bench" / "workloads").glob("*/body.hpp")),
     *(
         ROOT / "runtimes" / "conformance" / f"runtime_{name}.hpp"
         for name in ("tasks", "rules_io", "rules_waiting")

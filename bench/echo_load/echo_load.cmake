@@ -1,0 +1,12 @@
+# The load generator: a tool of its own, linked to nothing that it measures.
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+
+add_executable(
+    echo_load
+    echo_load/closed_loop.cpp
+    echo_load/connect.cpp
+    echo_load/echo_load.cpp
+    echo_load/report.cpp)
+target_link_libraries(echo_load PRIVATE overlap::core CLI11::CLI11 nlohmann_json::nlohmann_json)
+add_executable(overlap::echo_load ALIAS echo_load)

@@ -1,0 +1,96 @@
+"""echo_load as its tests run it, and servers for it.
+
+It is the program of the build directory that OVERLAP_BUILD names (build/release by default).
+"""
+
+import contextlib
+import json
+import socket
+import subprocess
+import threading
+
+from harness.binaries import BINARIES
+
+ECHO_LOAD = BINARIES / "echo_load"
+KEYS = {
+    "connections", "messages", "bytes", "wall_s", "messages_per_s", "latency_p50_s",
+    "latency_p99_s", "latency_p999_s", "latency_max_s", "latency_mean_s", "bytes_echoed", "cpu_s",
+    "little_error", "generator_idle", "generator_bound", "verified",
+}  # fmt: skip
+
+
+class Server:
+    """Runs `serve(connection)` in a thread for each connection, and counts what was received."""
+
+    def __init__(self, serve):
+        self.received = []
+        self._serve = serve
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._one, args=(connection,), daemon=True).start()
+
+    def _one(self, connection):
+        with connection, contextlib.suppress(OSError):
+            self._serve(self, connection)
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@contextlib.contextmanager
+def serving(serve):
+    server = Server(serve)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def echo(server, connection):
+    while data := connection.recv(1 << 16):
+        server.received.append(data)
+        connection.sendall(data)
+
+
+def echo_load(port, *options, connections=1, messages=10, size=64, timeout=5, **kwargs):
+    command = [
+        ECHO_LOAD, "--port", port, "--connections", connections, "--messages", messages,
+        "--bytes", size, "--timeout", timeout, *options,
+    ]  # fmt: skip
+    return subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=60, **kwargs
+    )
+
+
+def summary_of(finished):
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr == ""
+    return json.loads(finished.stdout)
+
+
+def assert_fails(finished, code, *words):
+    """One line that says what is wrong, and nothing that could be taken for a result."""
+    assert finished.returncode == code, finished.stderr
+    assert finished.stdout == ""
+    assert finished.stderr.startswith("echo_load: ")
+    assert finished.stderr.count("\n") == 1
+    for word in words:
+        assert word in finished.stderr
+
+
+class OneAtATime(Server):
+    """Accepts the next connection when it is done with the one before."""
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._one(connection)

@@ -1,0 +1,56 @@
+// Loops that `--loop=./libmy.so` names, and the backends on them.
+#pragma once
+
+#include "bench/harness/backends.hpp"
+
+#include <overlap/plugin/dynamic_loop.hpp>
+#include <overlap/plugin/load_loop.hpp>
+
+#include <string>
+
+namespace overlap::bench {
+
+/// What is known of a plug-in before it is used. Only the processes that measure load it.
+struct plugged_loop {
+    std::string path;
+    std::string name;   ///< The loop's; the file's when the plug-in is too bad to be asked.
+    availability here;  ///< The reason may be the loop's own, or what is wrong with the plug-in.
+};
+
+/// Asks the plug-in at `path` in a process of its own, so that it cannot harm this one. Throws
+/// usage_error when there is no such file.
+plugged_loop probe_plugged_loop(const std::string& path);
+
+/// The table of the loop that this process measures. Each row and each primitive has a process of
+/// its own, so one is enough.
+inline overlap_loop_table measured_table;
+using measured_loop = dynamic_loop<measured_table>;
+
+/// Coroutines or fibers on a loop from a shared library.
+template <template <class> class Runtime>
+struct plugged_backend {
+    static constexpr overflow beyond_limit = overflow::fails;
+    static constexpr bool uses_processes = false;
+
+    std::string name;
+    plugged_loop loop;
+
+    [[nodiscard]] backend_summary summary() const { return {name, loop.name, loop.here}; }
+
+    template <class Use>
+    auto with_runtime(Use use) const {
+        measured_table = load_loop(loop.path);
+        measured_loop chosen;
+        Runtime<measured_loop> runtime(chosen);
+        return use(runtime);
+    }
+};
+
+/// Calls visit(backend) for each backend on `loop`.
+template <class Visit>
+void for_each_backend_on(const plugged_loop& loop, Visit visit) {
+    visit(plugged_backend<coroutine>{"coroutine:" + loop.name, loop});
+    visit(plugged_backend<fiber>{"fiber:" + loop.name, loop});
+}
+
+}  // namespace overlap::bench

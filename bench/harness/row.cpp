@@ -1,0 +1,285 @@
+#include "bench/harness/row.hpp"
+
+#include "bench/harness/child.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <sstream>
+
+namespace overlap::bench {
+
+namespace {
+
+using nlohmann::json;
+
+/// How long echo_load waits for any answer at all, in a row that may take twice as long. A server that
+/// serves one connection after another keeps answering on one of them.
+constexpr double silence_s = 10;
+constexpr std::chrono::seconds last_words_patience{1};
+
+double median(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    if (values.size() % 2 == 1) return *middle;
+    return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
+counters medians(const std::vector<counters>& runs) {
+    std::map<std::string, std::vector<double>> by_name;
+    for (const auto& run : runs) {
+        for (const auto& [name, value] : run) by_name[name].push_back(value);
+    }
+    counters found;
+    for (auto& [name, values] : by_name) found[name] = median(std::move(values));
+    return found;
+}
+
+/// What follows from a run's figures.
+void complete(counters& figures, const row& what) {
+    const auto items = static_cast<double>(what.work_items);
+    if (!figures.contains("cpu_s")) figures["cpu_s"] = figures["user_s"] + figures["system_s"];
+    figures["parallelism"] = figures["cpu_s"] / figures["wall_s"];
+    figures["tasks_per_s"] = items / figures["wall_s"];
+    figures["wall_per_task_s"] = figures["wall_s"] / items;
+    figures["cpu_per_task_s"] = figures["cpu_s"] / items;
+}
+
+class measurement {
+public:
+    measurement(const row& what, const measuring_options& options)
+        : row_(what), options_(options), patience_(std::chrono::duration_cast<clock::duration>(
+                                             std::chrono::duration<double>(options.timeout_s))) {}
+
+    outcome run() {
+        outcome found;
+        try {
+            measure_time(found);
+            if (options_.memory && row_.can_weigh) try_to_weigh(found);
+        } catch (const timed_out&) {
+            std::ostringstream words;
+            words << "timeout: not done after " << options_.timeout_s << " s";
+            found.error = words.str();
+        } catch (const std::exception& error) {
+            found.error = error.what();
+        }
+        return found;
+    }
+
+private:
+    void measure_time(outcome& found) {
+        child process(options_.trace ? purpose::measure_trace : purpose::measure, {}, row_.body);
+        std::vector<counters> runs;
+        counters traced;
+        const auto begin = clock::now();
+        auto last_iteration = begin;
+        const auto deadline = clock::now() + patience_;
+        while (const auto message = process.receive(deadline)) {
+            const std::string kind = message->at("kind");
+            if (kind == "error") throw std::runtime_error(message->at("words"));
+            if (kind == "ready") {
+                load_ = load_for(process, *message, deadline);
+                continue;
+            }
+            auto figures = message->at("figures").get<counters>();
+            // Lifetimes are averaged over the time that the server ran, which began before the
+            // load's clock did.
+            if (kind == "traced") traced["wall_s"] = figures.at("wall_s");
+            for (const auto& [name, value] : load_) figures[name] = value;
+            load_.clear();
+            if (kind == "iteration") {
+                last_iteration = clock::now();
+                complete(figures, row_);
+                found.walls_s.push_back(figures.at("wall_s"));
+                runs.push_back(std::move(figures));
+            } else if (kind == "traced" || kind == "flights") {
+                traced.merge(figures);
+            }
+        }
+        expect_plain_end(process);
+        if (runs.size() != row_.iterations) throw std::runtime_error("failed: ended too early");
+        found.figures = medians(runs);
+        found.figures["sample_s"] = std::chrono::duration<double>(last_iteration - begin).count();
+        if (!traced.empty()) {
+            found.figures["concurrency"] = traced.at("lifetimes_s") / traced.at("wall_s");
+            found.figures["peak_in_flight"] = traced.at("peak_in_flight");
+        }
+        found.figures["verified"] = 1;
+    }
+
+    static void expect_plain_end(child& process) {
+        const std::string end = process.end();
+        if (!end.empty()) throw std::runtime_error("failed: the measuring process was " + end);
+    }
+
+    [[nodiscard]] bool had_all_in_flight(const outcome& found) const {
+        const auto peak = found.figures.find("peak_in_flight");
+        return peak == found.figures.end() || peak->second >= static_cast<double>(row_.tasks);
+    }
+
+    /// What was measured before is worth keeping when this fails.
+    void try_to_weigh(outcome& found) {
+        try {
+            weigh(found);
+        } catch (const std::exception& error) {
+            std::cerr << row_.name << ": memory was not measured: " << error.what() << '\n';
+        }
+    }
+
+    /// Memory of all tasks, and of one as a slope over three sizes, each in a fresh process. Tasks
+    /// that are not all in flight at once share memory: they get longer sleeps if they can, or there
+    /// is no memory a task.
+    void weigh(outcome& found) {
+        const bool were_in_flight = had_all_in_flight(found);
+        weighing how;
+        if (!were_in_flight && row_.can_stretch) {
+            // The shorter a run is, the more chance has to do with how long it takes.
+            how.least_delay_s = std::max(2 * found.figures.at("wall_s"), 1.0);
+        }
+        const weight all = weigh_all(how);
+        found.figures["peak_memory_bytes"] = all.bytes;
+        if (!were_in_flight && !row_.can_stretch) return;
+        const auto weight_of = [&](std::size_t quarters) {
+            how.quarters = quarters;
+            const weighed_run run = run_weighed(how);
+            expect_all_in_flight(run, how);
+            const std::size_t tasks = row_.tasks * quarters / 4;
+            return weight{static_cast<double>(tasks), run.bytes};
+        };
+        const weight few = weight_of(2);
+        const auto slope = bytes_per_task({few, weight_of(3), all});
+        if (slope) found.figures["bytes_per_task"] = *slope;
+    }
+
+    struct weighed_run {
+        double bytes = 0;
+        double wall_s = 0;
+    };
+
+    /// No task ends before its delay is over, and none begins later than its delay before the end of
+    /// the run: in less than two delays, all have begun before the first one ends. Sleeps that are as
+    /// long as the case says need no such proof.
+    static bool surely_in_flight(const weighed_run& run, const weighing& how) {
+        return how.least_delay_s == 0 || run.wall_s < 2 * how.least_delay_s;
+    }
+
+    static void expect_all_in_flight(const weighed_run& run, const weighing& how) {
+        if (surely_in_flight(run, how)) return;
+        std::ostringstream words;
+        words << "sleeps of " << how.least_delay_s
+              << " s are too short for all tasks to be in flight, since all took " << run.wall_s
+              << " s";
+        throw std::runtime_error(words.str());
+    }
+
+    /// Makes the sleeps longer until all tasks are in flight: the more of them there are at once, the
+    /// longer a backend may take for each, so how long is enough shows only when it is tried.
+    weight weigh_all(weighing& how) {
+        constexpr int tries = 3;
+        weighed_run run = run_weighed(how);
+        for (int i = 1; i < tries && !surely_in_flight(run, how); ++i) {
+            how.least_delay_s = 2 * (run.wall_s - how.least_delay_s);
+            run = run_weighed(how);
+        }
+        expect_all_in_flight(run, how);
+        return {static_cast<double>(row_.tasks), run.bytes};
+    }
+
+    weighed_run run_weighed(const weighing& how) {
+        child process(purpose::weigh, how, row_.body);
+        const auto deadline = clock::now() + patience_;
+        double most = 0;
+        const auto sample = [&] { most = std::max(most, tree_memory_bytes(process.pid())); };
+        const auto meanwhile = row_.uses_processes ? std::function<void()>(sample) : nullptr;
+        counters figures;
+        while (const auto message = process.receive(deadline, meanwhile)) {
+            const std::string kind = message->at("kind");
+            if (kind == "error") throw std::runtime_error(message->at("words"));
+            if (kind == "ready") load_for(process, *message, deadline);
+            if (kind == "weight") figures = message->at("figures").get<counters>();
+        }
+        expect_plain_end(process);
+        if (figures.empty()) throw std::runtime_error("failed: ended too early");
+        const double bytes = row_.uses_processes ? most : figures.at("peak_memory_bytes");
+        return {bytes, figures.at("wall_s")};
+    }
+
+    /// The figures of the load; when it fails, what the server has to say of that comes first.
+    counters load_for(child& server, const json& ready, clock::time_point deadline) {
+        try {
+            return generate_load(ready, deadline);
+        } catch (const timed_out&) {
+            throw;
+        } catch (const std::exception& error) {
+            const std::string loads_words = error.what();
+            try {
+                const auto last = server.receive(clock::now() + last_words_patience);
+                if (last && last->at("kind") == "error") {
+                    throw std::runtime_error(last->at("words").get<std::string>() + " (" +
+                                             loads_words + ")");
+                }
+                if (!last) expect_plain_end(server);
+            } catch (const timed_out&) {
+                // The server hangs, or waits for connections that will not come.
+                throw std::runtime_error(loads_words);
+            }
+            throw std::runtime_error(loads_words);
+        }
+    }
+
+    /// Has echo_load send the messages that a server in the measuring process is waiting for.
+    counters generate_load(const json& ready, clock::time_point deadline) {
+        const std::size_t messages = ready.at("messages");
+        program load({options_.load_binary, "--json", "--port",
+                      std::to_string(ready.at("port").get<int>()), "--connections",
+                      std::to_string(ready.at("connections").get<std::size_t>()), "--messages",
+                      std::to_string(messages), "--bytes", std::to_string(row_.message_bytes),
+                      "--at-once", std::to_string(ready.at("at_once").get<std::size_t>()),
+                      "--timeout", std::to_string(std::min(options_.timeout_s / 2, silence_s))});
+        const auto result = load.finish(deadline);
+        if (const std::string end = describe_status(result.status); !end.empty()) {
+            const std::string said = result.errors.substr(0, result.errors.find('\n'));
+            throw std::runtime_error("failed: " + (said.empty() ? "echo_load was " + end : said));
+        }
+        const json report = json::parse(result.output);
+        if (report.at("verified") != 1) throw std::runtime_error("wrong: bytes that came back");
+        counters figures;
+        for (const char* name : {"wall_s", "latency_p50_s", "latency_p99_s", "latency_p999_s",
+                                 "latency_max_s", "latency_mean_s"}) {
+            if (report.contains(name)) figures[name] = report.at(name);
+        }
+        figures["generator_cpu_s"] = report.at("cpu_s");
+        figures["generator_bound"] = report.at("generator_bound") == true ? 1 : 0;
+        figures["little_error"] = report.at("little_error");
+        return figures;
+    }
+
+    const row& row_;
+    const measuring_options& options_;
+    clock::duration patience_;
+    counters load_;
+};
+
+}  // namespace
+
+std::optional<double> bytes_per_task(const std::array<weight, 3>& weights) {
+    const auto& [few, more, all] = weights;
+    const double first = (more.bytes - few.bytes) / (more.tasks - few.tasks);
+    const double second = (all.bytes - more.bytes) / (all.tasks - more.tasks);
+    const auto [less, most] = std::minmax(first, second);
+    if (less <= 0 || most > 2 * less) return std::nullopt;
+    const double mean_tasks = (few.tasks + more.tasks + all.tasks) / 3;
+    double covariance = 0;
+    double variance = 0;
+    for (const weight& each : weights) {
+        covariance += (each.tasks - mean_tasks) * each.bytes;
+        variance += (each.tasks - mean_tasks) * (each.tasks - mean_tasks);
+    }
+    return covariance / variance;
+}
+
+outcome measure(const row& what, const measuring_options& options) {
+    return measurement(what, options).run();
+}
+
+}  // namespace overlap::bench

@@ -1,0 +1,137 @@
+#include "bench/harness/session.hpp"
+
+#include <overlap/core/error.hpp>
+#include <overlap/core/runtime.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sched.h>
+#include <string>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace overlap::bench {
+
+namespace {
+
+using nlohmann::json;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// What begin and end of a measurement take themselves: the harness's cost of one iteration.
+double harness_cost_s(const std::function<process_usage()>& usage) {
+    constexpr int rounds = 31;
+    std::vector<double> costs;
+    for (int i = 0; i < rounds; ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        usage();
+        seconds_since(start);
+        usage();
+        costs.push_back(seconds_since(start));
+    }
+    std::nth_element(costs.begin(), costs.begin() + rounds / 2, costs.end());
+    return costs[rounds / 2];
+}
+
+}  // namespace
+
+void session::send(const json& message) {
+    const std::string line = message.dump() + "\n";
+    std::size_t sent = 0;
+    while (sent < line.size()) {
+        const auto written = ::send(line_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+        if (written < 0 && errno != EINTR) throw_errno(errno, "send to the benchmark binary");
+        if (written > 0) sent += static_cast<std::size_t>(written);
+    }
+}
+
+void session::ready_for_load(std::uint16_t port, std::size_t connections, std::size_t messages,
+                             std::size_t at_once) {
+    send({{"kind", "ready"},
+          {"port", port},
+          {"connections", connections},
+          {"messages", messages},
+          {"at_once", at_once}});
+}
+
+double session::run(const std::string& label, std::size_t repeat,
+                    const std::function<process_usage()>& usage, const std::function<void()>& timed,
+                    const std::function<counters(double wall_s)>& figures_of) {
+    const process_usage before = usage();
+    const auto start = std::chrono::steady_clock::now();
+    timed();
+    const double wall = seconds_since(start);
+    const process_usage after = usage();
+    counters figures = figures_of(wall);
+    const auto each = static_cast<double>(repeat);
+    figures["wall_s"] = wall / each;
+    figures["user_s"] = (after.user_s - before.user_s) / each;
+    figures["system_s"] = (after.system_s - before.system_s) / each;
+    figures["voluntary_switches"] =
+        static_cast<double>(after.voluntary_switches - before.voluntary_switches) / each;
+    figures["involuntary_switches"] =
+        static_cast<double>(after.involuntary_switches - before.involuntary_switches) / each;
+    figures["harness_share"] = harness_cost_s(usage) / wall;
+    report(label, figures);
+    return wall / each;
+}
+
+void session::report(const std::string& kind, const counters& figures) {
+    send({{"kind", kind}, {"figures", figures}});
+}
+
+void session::report_error(const std::string& words) {
+    send({{"kind", "error"}, {"words", words}});
+}
+
+double peak_memory_bytes() { return peak_memory_bytes(::getpid()); }
+
+double peak_memory_bytes(pid_t process) {
+    const std::string path = "/proc/" + std::to_string(process) + "/status";
+    std::ifstream status(path);
+    const std::string field = "VmHWM:";
+    for (std::string line; std::getline(status, line);) {
+        if (line.starts_with(field)) return 1024.0 * std::stod(line.substr(field.size()));
+    }
+    throw std::runtime_error("no VmHWM in " + path);
+}
+
+void hold_to_cores(std::size_t cores) {
+    if (cores == 0) return;
+    cpu_set_t allowed;
+    check_errno(::sched_getaffinity(0, sizeof allowed, &allowed), "sched_getaffinity");
+    std::size_t kept = 0;
+    for (std::size_t core = 0; core < CPU_SETSIZE; ++core) {
+        if (!CPU_ISSET(core, &allowed)) continue;
+        if (kept == cores) {
+            CPU_CLR(core, &allowed);
+        } else {
+            ++kept;
+        }
+    }
+    if (kept < cores) {
+        throw limit_error("needs " + std::to_string(cores) + " cores, has " + std::to_string(kept));
+    }
+    check_errno(::sched_setaffinity(0, sizeof allowed, &allowed), "sched_setaffinity");
+}
+
+counters percentiles(const std::string& prefix, std::vector<double> values) {
+    counters found;
+    if (values.empty()) return found;
+    std::sort(values.begin(), values.end());
+    const auto at = [&](double quantile) {
+        const auto rank = std::ceil(quantile * static_cast<double>(values.size()));
+        return values[static_cast<std::size_t>(rank) - 1];
+    };
+    found[prefix + "_p50_s"] = at(0.5);
+    if (values.size() >= 299) found[prefix + "_p99_s"] = at(0.99);
+    if (values.size() >= 2995) found[prefix + "_p999_s"] = at(0.999);
+    found[prefix + "_max_s"] = values.back();
+    return found;
+}
+
+}  // namespace overlap::bench

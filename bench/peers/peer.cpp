@@ -1,0 +1,307 @@
+#include "bench/peers/peer.hpp"
+
+#include "bench/harness/child.hpp"
+#include "bench/harness/options.hpp"
+#include "bench/harness/session.hpp"
+
+#include <overlap/core/error.hpp>
+#include <overlap/core/runtime.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string_view>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
+#include <tuple>
+#include <unistd.h>
+
+namespace overlap::bench {
+
+namespace {
+
+using nlohmann::json;
+
+std::string text_of(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The CPU time of one live process and of the children that it has waited for, in seconds; 0 when
+/// it has just ended.
+double cpu_of(pid_t pid) {
+    clockid_t clock = 0;
+    timespec used{};
+    if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
+    double sum = static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+    // proc(5): cutime and cstime are the 14th and 15th field after the name in parentheses.
+    const std::string stat = text_of("/proc/" + std::to_string(pid) + "/stat");
+    std::istringstream fields(stat.substr(std::min(stat.rfind(')') + 1, stat.size())));
+    std::vector<std::string> words{std::istream_iterator<std::string>(fields), {}};
+    constexpr std::size_t cutime = 13;
+    if (words.size() > cutime + 1) {
+        sum += (std::stod(words[cutime]) + std::stod(words[cutime + 1])) /
+               static_cast<double>(::sysconf(_SC_CLK_TCK));
+    }
+    return sum;
+}
+
+struct pipe_ends {
+    unique_descriptor read;
+    unique_descriptor write;
+
+    pipe_ends() {
+        std::array<int, 2> ends{};
+        check_errno(::pipe2(ends.data(), O_CLOEXEC), "pipe to a peer");
+        read = unique_descriptor(ends[0]);
+        write = unique_descriptor(ends[1]);
+    }
+};
+
+/// What a peer, or what was written down of one, says of how many tasks it has in flight.
+std::size_t task_limit_in(const json& said) {
+    const json& limit = said.at("task_limit");
+    if (limit.is_null()) return unlimited;
+    return std::max<std::size_t>(limit.get<std::size_t>(), 1);
+}
+
+peer read_peer(const std::filesystem::path& path) {
+    try {
+        const json said = json::parse(text_of(path));
+        return {said.at("name"),           said.at("language"),
+                said.at("model"),          one_line(said.at("version")),
+                said.at("command"),        said.value("folder", "."),
+                one_line(said.at("skip")), task_limit_in(said),
+                said.at("order")};
+    } catch (const json::exception& error) {
+        throw usage_error(path.string() + ": describes no peer (" + error.what() +
+                          "); expected a file that ./scripts/run --peers wrote");
+    }
+}
+
+/// The file itself, or those of a directory.
+std::vector<std::filesystem::path> peer_files(const std::filesystem::path& place) {
+    std::error_code error;
+    if (std::filesystem::is_regular_file(place, error)) return {place};
+    std::vector<std::filesystem::path> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(place, error)) {
+        if (entry.path().extension() == ".json") paths.push_back(entry.path());
+    }
+    if (error || paths.empty()) {
+        throw usage_error("--peers=" + place.string() +
+                          ": no peers there; ./scripts/run --peers builds them");
+    }
+    return paths;
+}
+
+}  // namespace
+
+std::string one_line(const std::string& said) {
+    constexpr std::size_t longest = 300;
+    const json cut = said.substr(0, longest);
+    const auto replace = json::error_handler_t::replace;
+    std::string line = json::parse(cut.dump(-1, ' ', false, replace)).get<std::string>();
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(line[i]);
+        if (byte < 0x20 || byte == 0x7f) line[i] = ' ';
+        // U+0080 to U+009F, which terminals may follow, too, are these two bytes.
+        const auto next = static_cast<unsigned char>(line[std::min(i + 1, line.size() - 1)]);
+        if (byte == 0xc2 && next < 0xa0) line.replace(i, 2, 1, ' ');
+    }
+    return line;
+}
+
+std::vector<peer> read_peers(const std::vector<std::filesystem::path>& places) {
+    std::vector<peer> peers;
+    for (const std::filesystem::path& place : places) {
+        const std::vector<std::filesystem::path> paths = peer_files(place);
+        std::transform(paths.begin(), paths.end(), std::back_inserter(peers), read_peer);
+    }
+    std::sort(peers.begin(), peers.end(), [](const peer& left, const peer& right) {
+        return std::tie(left.order, left.name) < std::tie(right.order, right.name);
+    });
+    return peers;
+}
+
+shared_file::shared_file(const char* name)
+    : file_(check_errno(::memfd_create(name, MFD_CLOEXEC), "memfd_create")),
+      path_("/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(file_.get())) {}
+
+void shared_file::clear() { check_errno(::ftruncate(file_.get(), 0), "ftruncate"); }
+
+void shared_file::read_bytes(std::span<std::byte> into, const char* what,
+                             std::size_t size_of_one) const {
+    struct stat info{};
+    check_errno(::fstat(file_.get(), &info), "fstat");
+    const auto size = static_cast<std::size_t>(info.st_size);
+    if (size != into.size()) {
+        throw wrong_result(std::to_string(size / size_of_one) + " of " +
+                           std::to_string(into.size() / size_of_one) + " " + what);
+    }
+    std::size_t done = 0;
+    while (done < size) {
+        const auto got =
+            ::pread(file_.get(), into.data() + done, size - done, static_cast<off_t>(done));
+        check_errno(got, "read of what a peer wrote");
+        if (got == 0) throw wrong_result(std::string(what) + " were taken away");
+        done += static_cast<std::size_t>(got);
+    }
+}
+
+peer_process::peer_process(const std::vector<std::string>& command, const std::string& folder)
+    : errors_(check_errno(::memfd_create("stderr", MFD_CLOEXEC), "memfd_create")) {
+    pipe_ends requests;
+    pipe_ends answers;
+    std::vector<char*> words;
+    words.reserve(command.size() + 1);
+    for (const auto& word : command) words.push_back(const_cast<char*>(word.c_str()));
+    words.push_back(nullptr);
+    ::signal(SIGPIPE, SIG_IGN);  // A peer that has ended is told in words.
+    adopt_orphans();
+    const auto start = std::chrono::steady_clock::now();
+    const pid_t harness = ::getpid();
+    program_.pid = check_errno(::fork(), "fork of a peer");
+    if (program_.pid == 0) {
+        ::signal(SIGPIPE, SIG_DFL);
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != harness) ::_exit(1);
+        ::dup2(requests.read.get(), STDIN_FILENO);
+        ::dup2(answers.write.get(), STDOUT_FILENO);
+        ::dup2(errors_.get(), STDERR_FILENO);
+        if (::chdir(folder.c_str()) == 0) ::execvp(words[0], words.data());
+        std::fprintf(stderr, "cannot run %s in %s: %s\n", words[0], folder.c_str(),
+                     std::strerror(errno));
+        ::_exit(127);
+    }
+    requests_ = std::move(requests.write);
+    answers_ = std::move(answers.read);
+    answers.write = unique_descriptor();
+    const json hello = receive("hello");
+    startup_s_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    try {
+        task_limit_ = task_limit_in(hello);
+    } catch (const json::exception&) {
+        fail("does not say its task_limit: " + hello.dump().substr(0, 80));
+    }
+}
+
+peer_process::running_program::~running_program() {
+    if (pid >= 0) ::kill(pid, SIGKILL);
+    end_descendants();
+}
+
+void peer_process::send(const json& request) {
+    const std::string line = request.dump() + "\n";
+    std::size_t sent = 0;
+    while (sent < line.size()) {
+        const auto written = ::write(requests_.get(), line.data() + sent, line.size() - sent);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) fail("ended before it was asked");
+        sent += static_cast<std::size_t>(written);
+    }
+}
+
+/// How a peer that has closed its standard output ended.
+std::string peer_process::ending() {
+    int status = 0;
+    for (int tries = 0; tries < 100; ++tries) {
+        if (::waitpid(program_.pid, &status, WNOHANG) != 0) {
+            program_.pid = -1;
+            const std::string words = describe_status(status);
+            if (words.empty()) return "ended";
+            return (WIFSIGNALED(status) ? "was " : "") + words;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return "closed its standard output";
+}
+
+std::string peer_process::receive_line() {
+    constexpr std::size_t longest = 1 << 20;
+    std::size_t end = 0;
+    while ((end = received_.find('\n')) == std::string::npos) {
+        if (received_.size() > longest) fail("said a line without end: " + received_.substr(0, 80));
+        std::array<char, 4096> buffer{};
+        const auto size = ::read(answers_.get(), buffer.data(), buffer.size());
+        if (size < 0 && errno == EINTR) continue;
+        if (size <= 0) fail(ending() + " without an answer");
+        received_.append(buffer.data(), static_cast<std::size_t>(size));
+    }
+    std::string line = received_.substr(0, end);
+    received_.erase(0, end + 1);
+    return line;
+}
+
+json peer_process::receive(const std::string& key) {
+    const std::string line = receive_line();
+    json answer = json::parse(line, nullptr, false);
+    const auto words = [&](const char* of) {
+        const json& value = answer.at(of);
+        return value.is_string() ? value.get<std::string>() : value.dump();
+    };
+    if (answer.is_object()) {
+        if (answer.contains("limit")) throw limit_error(one_line(words("limit")));
+        if (answer.contains("error")) fail("says: " + words("error"));
+        if (answer.contains(key)) return answer.at(key);
+    }
+    fail("said \"" + line.substr(0, 80) + "\", expected an object with " + key);
+}
+
+double peer_process::receive_number(const std::string& key) {
+    const json value = receive(key);
+    if (!value.is_number()) fail("says that " + key + " is " + value.dump().substr(0, 80));
+    return value;
+}
+
+void peer_process::receive_true(const std::string& key) {
+    const json value = receive(key);
+    if (value != true) fail("says that " + key + " is " + value.dump().substr(0, 80));
+}
+
+std::uint16_t peer_process::receive_port() {
+    const double port = receive_number("port");
+    if (!(port >= 1 && port <= 65535)) fail("says that port is " + json(port).dump());
+    return static_cast<std::uint16_t>(port);
+}
+
+double peer_process::cpu_s() const {
+    const pid_t self = ::getpid();
+    double sum = 0;
+    for (const pid_t process : tree_of(self)) {
+        if (process != self) sum += cpu_of(process);
+    }
+    return sum;
+}
+
+double peer_process::peak_memory_bytes() const { return bench::peak_memory_bytes(program_.pid); }
+
+std::string peer_process::last_words() const {
+    std::array<char, 65536> buffer{};
+    struct stat info{};
+    check_errno(::fstat(errors_.get(), &info), "fstat");
+    const auto from = std::max<off_t>(info.st_size - static_cast<off_t>(buffer.size()), 0);
+    const auto size = ::pread(errors_.get(), buffer.data(), buffer.size(), from);
+    std::string_view words(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    while (words.ends_with('\n')) words.remove_suffix(1);
+    return std::string(words.substr(words.rfind('\n') + 1));
+}
+
+void peer_process::fail(const std::string& words) {
+    const std::string more = last_words();
+    throw std::runtime_error("the peer " + one_line(words) +
+                             (more.empty() ? "" : " (" + one_line(more) + ")"));
+}
+
+}  // namespace overlap::bench

@@ -1,0 +1,53 @@
+// The mix workload: tasks that wait and compute in turn, in any proportion.
+#pragma once
+
+#include "bench/cases/specification.hpp"
+#include "bench/workloads/computing.hpp"
+
+#include <overlap/core/runtime.hpp>
+#include <overlap/coroutine/task.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace overlap::bench {
+
+/// Round r of task i waits, then computes the value of leaf i * rounds + r. Returns their sum.
+template <stackless_runtime Runtime, class Flight>
+task<std::uint64_t> wait_and_compute(Runtime& runtime, const mix_case& spec, std::size_t index,
+                                     Flight) {
+    std::uint64_t sum = 0;
+    for (std::size_t round = 0; round < spec.rounds; ++round) {
+        co_await runtime.sleep_until(runtime.now() + spec.wait);
+        sum += leaf_value(index * spec.rounds + round, spec.work);
+    }
+    co_return sum;
+}
+
+template <direct_runtime Runtime, class Flight>
+std::uint64_t wait_and_compute(Runtime& runtime, const mix_case& spec, std::size_t index, Flight) {
+    std::uint64_t sum = 0;
+    for (std::size_t round = 0; round < spec.rounds; ++round) {
+        runtime.sleep_until(runtime.now() + spec.wait);
+        sum += leaf_value(index * spec.rounds + round, spec.work);
+    }
+    return sum;
+}
+
+/// Returns the sum of each task, by index.
+template <stackless_runtime Runtime, class Log>
+task<std::vector<std::uint64_t>> mix_all(Runtime& runtime, const mix_case& spec, Log& log) {
+    co_return co_await runtime.gather(spec.tasks, [&](std::size_t index) {
+        return wait_and_compute(runtime, spec, index, log.enter());
+    });
+}
+
+template <direct_runtime Runtime, class Log>
+std::vector<std::uint64_t> mix_all(Runtime& runtime, const mix_case& spec, Log& log) {
+    return runtime.gather(spec.tasks, [&](std::size_t index) {
+        return wait_and_compute(runtime, spec, index, log.enter());
+    });
+}
+
+}  // namespace overlap::bench
