@@ -25,7 +25,7 @@ from overlap.judge.verdicts import Verdict
 from overlap.records import google_benchmark
 from overlap.records.files import Records, read_records
 from overlap.show import exports
-from overlap.show.measured import measured
+from overlap.show.run_page import measured
 from overlap.show.overview import overview
 
 PROFILE_BLOCKS = 12  # Of the quick profile.
@@ -137,11 +137,11 @@ def read_sources(options: argparse.Namespace) -> list[Source]:
     if not options.files:
         raise UsageError("nothing to compare: name at least one record file")
     metric = METRICS[options.metric]
-    sources = [read_source(path, metric) for path in options.files]
+    sources = [read_source(path).seen_by(metric) for path in options.files]
     for source in sources:
         if not source.series:
             raise UsageError(f"{source.path}: holds no rows")
-    if not any(re.search(options.filter, s.row) for source in sources for s in source.series):
+    if not any(re.search(options.filter, s.name) for source in sources for s in source.series):
         raise UsageError(f"--filter {options.filter!r} matches no row of these files")
     _name_apart(sources)
     return sources
@@ -287,8 +287,8 @@ def check_documents(*, write: bool) -> int:
 
 
 def print_false_alarms(options: argparse.Namespace) -> int:
+    from overlap.show import grid
     from overlap.judge.false_alarms import LEAST_REPETITIONS, count_false_alarms, table
-    from overlap.show.verdict_page import markdown_table, plain_table
 
     blocks = options.blocks
     sources = read_sources(options)
@@ -297,8 +297,9 @@ def print_false_alarms(options: argparse.Namespace) -> int:
     found = list(count_false_alarms(sources, blocks))
     if not found:
         raise UsageError(f"no placebo with {blocks} blocks in {sources[0].path}")
-    show = markdown_table if options.format == "markdown" else plain_table
-    print("\n".join(show(table(found))))
+    lines = grid.table(*table(found))
+    shown = grid.markdown(lines) if options.format == "markdown" else grid.plain(lines)
+    print(*shown, sep="\n")
     for few in (alarms for alarms in found if not alarms.enough):
         print(
             f"scripts/compare: {few.case}: {few.repetitions} repetitions, expected at least "
@@ -328,7 +329,7 @@ def run(options: argparse.Namespace) -> int:
         print(overview(one_file(options, "--overview"), options.overview), end="")
         return 0
     if options.peers_ahead:
-        from overlap.judge.standing import standing
+        from overlap.show.overview import standing
 
         print(standing(one_file(options, "--peers-ahead")), end="")
         return 0

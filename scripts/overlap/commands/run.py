@@ -26,7 +26,7 @@ from overlap.peers.build import chosen_peers, digests, find_peers, prepare, prep
 from overlap.peers.manifest import ALL
 from overlap.records.files import RecordWriter, Records, read_records
 from overlap.records.rows import Row
-from overlap.judge.series import samples_of_rows
+from overlap.judge.series import from_records
 
 RESULTS = ROOT / "results" / "local"
 PEERS = "peers"  # In a build directory.
@@ -272,7 +272,7 @@ def measure(
         arguments = binary_arguments(options, suite.directory, suite.peers)
         Measurement(suite, records, writer, arguments, options.row_timeout).carry_out(plan)
         if options.instructions:
-            count_rows(samples_of_rows(records), records, writer, suite, arguments)
+            count_rows(records, writer, suite, arguments)
     except KeyboardInterrupt:
         interrupted = True
     finally:
@@ -288,7 +288,7 @@ def conclude(records: Records, options: argparse.Namespace, interrupted: bool) -
         output = f" --output {options.output}" if options.output else ""
         print(f"interrupted; resume with ./scripts/run --resume{output}", file=sys.stderr)
         return INTERRUPTED_STATUS
-    rows = samples_of_rows(records).values()
+    rows = from_records(records).series
     # Limits and time-outs are results; a crash, garbage or a wrong receipt is a failure.
     failures = ("crashed", "failed", "unreadable", "wrong")
     failed = any(row.error.startswith(failures) for row in rows)

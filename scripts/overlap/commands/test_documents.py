@@ -6,7 +6,7 @@ from overlap.commands import compare
 from overlap.commands.documents import DocumentError, Documents, documents, find_blocks
 from overlap.testing.fake_records import write_records
 from overlap.records.files import read_records
-from overlap.show.measured import measured
+from overlap.show.run_page import measured
 
 TRUTH = {"floor": 0.5, "pool": 3.0}
 

@@ -61,10 +61,10 @@ class JudgedClaim:
 
 
 class Judge:
-    """Reads the records once for each metric that conditions ask for."""
+    """Reads the records once; keeps what each metric that conditions ask for makes of them."""
 
     def __init__(self, records: Records) -> None:
-        self._records = records
+        self._read = from_records(records)
         self._sources: dict[str, Source] = {}
 
     def judge(self, claim: Claim) -> JudgedClaim:
@@ -74,12 +74,12 @@ class Judge:
 
     def _source(self, metric: Metric) -> Source:
         if metric.name not in self._sources:
-            self._sources[metric.name] = from_records(self._records, metric)
+            self._sources[metric.name] = self._read.seen_by(metric)
         return self._sources[metric.name]
 
     def _judge(self, condition: Condition, most_blocks: int | None) -> Judged:
         source = self._source(condition.metric)
-        by_row = {series.row: series for series in source.series}
+        by_row = {series.name: series for series in source.series}
         for row in condition.rows:
             if row not in by_row:
                 return Judged(condition, Finding.MISSING, reason=f"no row {row}")
@@ -109,7 +109,7 @@ def _logarithms(condition: Condition, by_row: dict[str, Series]) -> list[float]:
 
 def _unstable_case(condition: Condition, source: Source) -> str:
     """The case of the condition whose placebo is not the same as what it doubles, if any."""
-    by_row = {series.row: series for series in source.series}
+    by_row = {series.name: series for series in source.series}
     for case in dict.fromkeys(by_row[row].case for row in condition.rows):
         placebo = next((s for s in source.series if s.case == case and s.placebo_of), None)
         double = by_row.get(f"{case}/{placebo.placebo_of}") if placebo else None

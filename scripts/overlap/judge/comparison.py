@@ -123,7 +123,7 @@ def reference_of(series: Sequence[Series], wanted: str = "") -> str:
     that was measured."""
     if wanted:
         return wanted
-    measured = {s.backend for s in series if s.values and not s.placebo_of}
+    measured = list(dict.fromkeys(s.backend for s in series if s.values and not s.placebo_of))
     placebos = [s.placebo_of for s in series if s.placebo_of in measured]
     return next(iter([*placebos, *(name for name in FLOORS if name in measured), *measured]), "")
 
@@ -320,7 +320,7 @@ def _placebo_pairs(
 def compare(sources: Sequence[Source], question: Question) -> Comparison:
     matcher = Matcher(sources, question)
     series = [s for source in sources for s in source.series if not s.placebo_of]
-    names = dict.fromkeys(s.case for s in series if re.search(question.pattern, s.row))
+    names = dict.fromkeys(s.case for s in series if re.search(question.pattern, s.name))
     cases = [_compare_case(name, sources, question, matcher) for name in names]
     return Comparison(question, list(sources), cases)
 
@@ -334,7 +334,7 @@ def _compare_case(
         for series in source.series:
             if series.case != name or series.placebo_of:
                 continue
-            if not re.search(question.pattern, series.row):
+            if not re.search(question.pattern, series.name):
                 continue
             cell = Cell(series)
             case.cells.append(cell)

@@ -74,8 +74,8 @@ def _rate(count: int, of: int) -> str:
     return f"{count} of {of}: {100 * count / of:.1f}% [{low}, {high}]"
 
 
-def table(found: Sequence[FalseAlarms]) -> list[list[str]]:
-    """The cells of a table, its header first."""
+def table(found: Sequence[FalseAlarms]) -> tuple[list[str], list[list[str]]]:
+    """The header of a table, and its lines."""
     header = ["case", "backend, twice", "blocks", "interval without 1", "faster or slower"]
     rows = [
         [
@@ -88,4 +88,4 @@ def table(found: Sequence[FalseAlarms]) -> list[list[str]]:
         ]
         for alarms in found
     ]
-    return [[*header, "farthest ratio"], *rows]
+    return [*header, "farthest ratio"], rows

@@ -1,7 +1,10 @@
-"""What is compared: the samples of record files, and results that Google Benchmark wrote."""
+"""What was measured, row by row: the one reader of samples, for record files and for results that
+Google Benchmark wrote. All that prints, draws or judges goes through it."""
 
 import tomllib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,86 +17,30 @@ from overlap.records.models import model_of
 from overlap.records.rows import FAILURES, Row
 from overlap.records.slow import SlowRows, rules_of
 
-
 Counters = dict[str, float]
 
 
 @dataclass
-class RowSamples:
-    """What a run knows of one row."""
+class Series:
+    """One row of one file: what its samples counted, by block. `places` says where it belongs: file,
+    commit, machine, profile, workload, case, backend, runtime and loop, by these names. With a
+    `metric` it also has `values`, one a block."""
 
     row: Row
-    by_block: dict[int, Counters] = field(default_factory=dict)
-    error: str = ""  # Of the last sample that failed, if no later one in its block went well.
-    attempted: int = 0  # Blocks with a sample, good or not.
-    failures: dict[int, str] = field(default_factory=dict)  # By block, the last one in words.
-    counted: Counters = field(default_factory=dict)  # Apart from the samples, once.
-
-    def middle(self, counter: str) -> float | None:
-        """The median over the blocks that carry the counter."""
-        values = [counters[counter] for counters in self.by_block.values() if counter in counters]
-        return median(values) if values else None
-
-    def range(self, counter: str) -> list[float]:
-        values = [counters[counter] for counters in self.by_block.values() if counter in counters]
-        return [min(values), max(values)] if values else []
-
-    def ratio(self, other: "RowSamples", counter: str) -> float | None:
-        """The median of the ratios within each block: samples of different blocks are never
-        compared."""
-        ratios = [
-            counters[counter] / other.by_block[block][counter]
-            for block, counters in self.by_block.items()
-            if counter in counters and other.by_block.get(block, {}).get(counter, 0) > 0
-        ]
-        return median(ratios) if ratios else None
-
-    @property
-    def words(self) -> str:
-        """Why this row shows no numbers; empty if it shows them. One wrong result takes back the
-        others."""
-        if self.row.skip:
-            return self.row.skip
-        if self.by_block and not self.error.startswith("wrong"):
-            return ""
-        return self.error or "not measured yet"
-
-
-def samples_of_rows(records: Records) -> dict[str, RowSamples]:
-    """By the rows' names, in the order of the specification."""
-    listed = [Row.from_record(record) for record in records.head["rows"]]
-    slow = SlowRows(rules_of(records.head), listed)
-    for sample in records.samples:
-        slow.add(sample)
-    rows = {row.row: RowSamples(slow.applied(row)) for row in listed}
-    blocks: dict[str, set[int]] = {}
-    for sample in records.samples:
-        row, block = rows[sample["row"]], sample["block"]
-        blocks.setdefault(sample["row"], set()).add(block)
-        row.attempted = len(blocks[sample["row"]])
-        if "error" in sample:
-            row.error = row.failures[block] = sample["error"]
-        else:
-            row.by_block[block] = sample["counters"]
-            row.error = row.error if row.error.startswith("wrong") else ""
-    for count in records.counts:
-        rows[count["row"]].counted = count.get("counters", {})
-    return rows
-
-
-@dataclass
-class Series:
-    """One row of one file: its name, and its values by block. `places` says where it belongs: file, commit,
-    machine, profile, workload, case, backend, runtime and loop, by these names."""
-
-    row: str
     places: dict[str, str]
-    values: dict[int, float] = field(default_factory=dict)
+    by_block: dict[int, Counters] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)  # Blocks with a contaminated sample.
     repeats: dict[int, int] = field(default_factory=dict)  # Block run again, by its repetition.
-    words: str = ""  # Why there are no values.
-    placebo_of: str = ""
+    attempted: set[int] = field(default_factory=set)  # Blocks with a sample, good or not.
+    failures: dict[int, str] = field(default_factory=dict)  # By block, the last one in words.
+    error: str = ""  # Of the last sample that failed, if no later one went well; `wrong` stays.
+    counted: Counters = field(default_factory=dict)  # Apart from the samples, once.
     model: str = ""  # Of a run with peers: how the backend runs things at once.
+    metric: Metric | None = None
+
+    @property
+    def name(self) -> str:
+        return self.row.row
 
     @property
     def case(self) -> str:
@@ -104,11 +51,79 @@ class Series:
         return self.places["backend"]
 
     @property
+    def placebo_of(self) -> str:
+        return self.row.placebo_of
+
+    @property
     def failed(self) -> bool:
         return self.words.startswith(FAILURES)
 
+    @property
+    def is_wrong(self) -> bool:
+        """One wrong result takes back the others."""
+        return self.error.startswith("wrong")
+
+    @cached_property
+    def values(self) -> dict[int, float]:
+        """Of the metric, by block: none if the row is wrong."""
+        assert self.metric is not None
+        found = {block: self.metric.of(counters) for block, counters in self.by_block.items()}
+        return {b: v for b, v in found.items() if v is not None and not self.is_wrong}
+
+    @property
+    def words(self) -> str:
+        """Why there are no numbers; empty if there are."""
+        if self.row.skip:
+            return self.row.skip
+        if self.is_wrong:
+            return self.error
+        if self.values if self.metric else self.by_block:
+            return ""
+        if self.error or not self.by_block:
+            return self.error or "not measured yet"
+        return f"{self.metric.title}: not measured" if self.metric else ""
+
+    def seen_by(self, metric: Metric) -> "Series":
+        """The same samples, with their values of a metric."""
+        return replace(self, metric=metric)
+
     def middle(self) -> float | None:
+        """The median of the metric over blocks."""
         return median(self.values.values()) if self.values else None
+
+    def counts(self, counter: str) -> dict[int, float]:
+        """By block, where a sample carries the counter."""
+        return {block: c[counter] for block, c in self.by_block.items() if counter in c}
+
+    def median_of(self, counter: str) -> float | None:
+        counts = self.counts(counter)
+        return median(counts.values()) if counts else None
+
+    def ratio(self, other: "Series", counter: str) -> float | None:
+        """The median of the ratios within each block: samples of different blocks are never
+        compared."""
+        others = other.counts(counter)
+        ratios = [
+            value / others[block]
+            for block, value in self.counts(counter).items()
+            if others.get(block, 0) > 0
+        ]
+        return median(ratios) if ratios else None
+
+    def add(self, sample: Mapping[str, Any]) -> None:
+        """Takes a sample's record, in the order in which they were taken."""
+        block = sample["block"]
+        self.attempted.add(block)
+        if "error" in sample:
+            self.failures[block] = sample["error"]
+            self.error = self.error if self.is_wrong else sample["error"]
+            return
+        self.by_block[block] = sample["counters"]
+        self.error = self.error if self.is_wrong else ""
+        if is_dirty(sample):
+            self.dirty.add(block)
+        if "repeats_block" in sample:
+            self.repeats[block] = sample["repeats_block"]
 
 
 @dataclass
@@ -127,12 +142,21 @@ class Source:
     seed: int = 0
     records: Records | None = None
 
+    def seen_by(self, metric: Metric) -> "Source":
+        """The same samples, with their values of a metric."""
+        return replace(self, series=[series.seen_by(metric) for series in self.series])
 
-def read_source(path: Path, metric: Metric) -> Source:
+
+def read_source(path: Path) -> Source:
     """Reads a file of either kind. Raises RecordError."""
     if google_benchmark.is_result(path):
-        return _from_google_benchmark(path, metric)
-    return from_records(read_records(path), metric)
+        return _from_google_benchmark(path)
+    return from_records(read_records(path))
+
+
+def is_dirty(sample: Mapping[str, Any]) -> bool:
+    """Whether the machine was busy with something else meanwhile."""
+    return bool(sample.get("contamination", {}).get("dirty"))
 
 
 def _places(row: str, backend: str, run: dict[str, str]) -> dict[str, str]:
@@ -174,62 +198,45 @@ def _cases(head: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def from_records(records: Records, metric: Metric) -> Source:
-    head = records.head
+def from_records(records: Records) -> Source:
+    """Rows are in the order of the specification, those found slow with their fewer blocks."""
+    head, samples = records.head, records.samples
     run = _run_places(records.path, head)
     source = Source(records.path, [], True, run, cases=_cases(head), records=records)
-    source.seed = abs(head["seed"])
+    source.seed = abs(head.get("seed", 0))
     if records.cut_short:
         source.notes.append(f"{records.path}: {records.cut_short} and is left out")
     if records.problems:
         source.notes.append(f"{records.path}: {len(records.problems)} of its lines are not sound")
-    listed = [Row.from_record(record) for record in head["rows"]]
-    has_peers = any(row.model for row in listed)
-    rows: dict[str, Series] = {}
-    for row in listed:
-        series = Series(row.row, _places(row.row, row.backend, run), words=row.skip)
-        series.placebo_of = row.placebo_of
-        series.model = model_of(row) if has_peers else ""
-        rows[row.row] = series
-    samples = records.samples
     source.samples = len(samples)
-    source.contaminated = sum(map(_is_dirty, samples))
+    source.contaminated = sum(map(is_dirty, samples))
     source.blocks = len({s["block"] for s in samples if "repeats_block" not in s})
+    rows = _rows(records, run)
     for sample in samples:
-        _add(rows[sample["row"]], sample, metric)
-    for series in rows.values():
-        if series.words.startswith("wrong"):
-            series.values.clear()  # One wrong result takes back the others.
-        elif series.values:
-            series.words = ""
-        elif not series.words:
-            series.words = "not measured"
+        rows[sample["row"]].add(sample)
+    for count in records.counts:
+        rows[count["row"]].counted = count.get("counters", {})
     source.series = list(rows.values())
     return source
 
 
-def _is_dirty(sample: dict[str, Any]) -> bool:
-    return bool(sample.get("contamination", {}).get("dirty"))
+def _rows(records: Records, run: dict[str, str]) -> dict[str, Series]:
+    listed = [Row.from_record(record) for record in records.head["rows"]]
+    slow = SlowRows(rules_of(records.head), listed)
+    for sample in records.samples:
+        slow.add(sample)
+    has_peers = any(row.model for row in listed)
+    return {
+        row.row: Series(
+            slow.applied(row),
+            _places(row.row, row.backend, run),
+            model=model_of(row) if has_peers else "",
+        )
+        for row in listed
+    }
 
 
-def _add(series: Series, sample: dict[str, Any], metric: Metric) -> None:
-    block = sample["block"]
-    if "error" in sample:
-        if not series.words.startswith("wrong"):
-            series.words = sample["error"]
-        return
-    value = metric.of(sample["counters"])
-    if value is None:
-        series.words = series.words or f"{metric.title}: not measured"
-        return
-    series.values[block] = value
-    if _is_dirty(sample):
-        series.dirty.add(block)
-    if "repeats_block" in sample:
-        series.repeats[block] = sample["repeats_block"]
-
-
-def _from_google_benchmark(path: Path, metric: Metric) -> Source:
+def _from_google_benchmark(path: Path) -> Source:
     try:
         result = google_benchmark.read_result(path)
     except (ValueError, OSError) as error:
@@ -241,11 +248,10 @@ def _from_google_benchmark(path: Path, metric: Metric) -> Source:
         # Ours are named workload/case/backend; other names are cases of one nameless backend.
         parts = name.split("/")
         backend = parts[2] if len(parts) == 3 and not parts[2].isdigit() else "benchmark"
-        series = Series(name, _places(name, backend, run))
-        values = enumerate(map(metric.of, repetitions))
-        series.values = {i: value for i, value in values if value is not None}
-        if not series.values:
-            series.words = result.errors.get(name, f"{metric.title}: not measured")
+        places = _places(name, backend, run)
+        row = Row(name, places["workload"], places["case"], backend, 0, "task", 0.0, "")
+        counters = dict(enumerate(repetitions))
+        series = Series(row, places, counters, error=result.errors.get(name, ""))
         source.series.append(series)
-        source.blocks = max(source.blocks, len(series.values))
+        source.blocks = max(source.blocks, len(counters))
     return source

@@ -8,13 +8,11 @@ from statistics import median
 
 import numpy as np
 
-from overlap.base.units import digits
 from overlap.judge.metrics import METRICS, Metric
 from overlap.judge.statistics import least_blocks, paired
 from overlap.records.files import Records
 from overlap.records.models import MODELS, model_of
-from overlap.judge.series import RowSamples, samples_of_rows
-from overlap.show.verdict_page import markdown_table
+from overlap.judge.series import Series, from_records
 
 FIGURES = ("wall", "cpu", "memory", "lateness", "p99", "gap")
 # A ratio from fewer blocks than a verdict takes has no interval: then it has to be as far from 1 as
@@ -37,19 +35,18 @@ class Ahead:
     blocks: int
 
 
-def _values(row: RowSamples, metric: Metric) -> dict[int, float]:
+def _values(row: Series, metric: Metric) -> dict[int, float]:
     """By block."""
-    found = {block: metric.of(counters) for block, counters in row.by_block.items()}
-    return {block: value for block, value in found.items() if value}
+    return {block: value for block, value in row.seen_by(metric).values.items() if value}
 
 
-def _compared(case: str, metric: Metric, peer: RowSamples, best: RowSamples) -> Ahead | None:
+def _compared(case: str, metric: Metric, peer: Series, best: Series) -> Ahead | None:
     ours, theirs = _values(best, metric), _values(peer, metric)
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
         return None
     logs = np.array([[math.log(theirs[block] / ours[block]) for block in shared]])
-    names = (case, metric, peer.row.backend, best.row.backend)
+    names = (case, metric, peer.backend, best.backend)
     if len(shared) < least_blocks(1):
         ratio = math.exp(median(logs[0]))
         return (
@@ -60,17 +57,16 @@ def _compared(case: str, metric: Metric, peer: RowSamples, best: RowSamples) -> 
     return Ahead(*names, centre, low, high, len(shared)) if high < 1 else None
 
 
-def _measured(records: Records) -> list[RowSamples]:
-    rows = [row for row in samples_of_rows(records).values() if not row.words]
-    return [row for row in rows if not row.row.placebo_of]
+def _measured(records: Records) -> list[Series]:
+    return [row for row in from_records(records).series if not row.words and not row.placebo_of]
 
 
 def _by_model(
-    rows: Sequence[RowSamples], metric: Metric
-) -> Iterator[tuple[str, str, list[RowSamples], list[RowSamples]]]:
+    rows: Sequence[Series], metric: Metric
+) -> Iterator[tuple[str, str, list[Series], list[Series]]]:
     """Case, model, and of those measured there the suite's own and the peers."""
-    for case in dict.fromkeys(row.row.case_name for row in rows):
-        of_case = [row for row in rows if row.row.case_name == case and _values(row, metric)]
+    for case in dict.fromkeys(row.case for row in rows):
+        of_case = [row for row in rows if row.case == case and _values(row, metric)]
         for model in MODELS:
             found = [row for row in of_case if model_of(row.row) == model]
             own = [row for row in found if not row.row.model]
@@ -86,12 +82,12 @@ def peers_ahead(records: Records) -> list[Ahead]:
             for peer in peers if own else []:
                 if ahead := _compared(case, metric, peer, _best(own, metric, peer)):
                     found.append((figure, ahead))
-    cases = list(dict.fromkeys(row.row.case_name for row in rows))
+    cases = list(dict.fromkeys(row.case for row in rows))
     found.sort(key=lambda each: (cases.index(each[1].case), each[0]))
     return [ahead for _, ahead in found]
 
 
-def _best(own: Sequence[RowSamples], metric: Metric, peer: RowSamples) -> RowSamples:
+def _best(own: Sequence[Series], metric: Metric, peer: Series) -> Series:
     """Of those that were measured in at least half as many blocks as the peer, or as the one of them
     that was in most: a median of two blocks may be the smallest by luck."""
     blocks = {id(row): len(_values(row, metric)) for row in own}
@@ -106,29 +102,7 @@ def not_compared(records: Records) -> list[str]:
     """Where peers were measured and no backend of their model."""
     groups = _by_model(_measured(records), METRICS["wall"])
     return [
-        f"{case} ({model}: {', '.join(peer.row.backend for peer in peers)})"
+        f"{case} ({model}: {', '.join(peer.backend for peer in peers)})"
         for case, model, own, peers in groups
         if peers and not own
     ]
-
-
-def standing(records: Records) -> str:
-    """A table in Markdown, or a sentence if there is nothing to list; and what had nothing to be
-    compared with."""
-    lines = [["case", "figure", "peer", "our best of its model", "ratio", "blocks"]]
-    for each in peers_ahead(records):
-        ratio = digits(each.ratio)
-        if not math.isnan(each.low):
-            ratio += f" [{digits(each.low)}, {digits(each.high)}]"
-        lines.append([each.case, each.metric.title, each.peer, each.best, ratio, str(each.blocks)])
-    if not any(row.row.model and not row.words for row in samples_of_rows(records).values()):
-        return "No peer was measured.\n"
-    if len(lines) == 1:
-        told = "No peer is ahead of our best backend of its model.\n"
-    else:
-        told = "\n".join(markdown_table(lines)) + "\n"
-    if missing := not_compared(records):
-        told += (
-            f"\nNot compared, since we measured no backend of that model: {'; '.join(missing)}.\n"
-        )
-    return told

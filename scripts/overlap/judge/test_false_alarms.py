@@ -9,7 +9,7 @@ from overlap.testing.fake_records import write_records
 
 
 def alarms(path, blocks=12):
-    return list(count_false_alarms([read_source(path, METRICS["wall"])], blocks))
+    return list(count_false_alarms([read_source(path).seen_by(METRICS["wall"])], blocks))
 
 
 def run_of(path, blocks, **truth):

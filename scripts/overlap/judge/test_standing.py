@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from overlap.judge.standing import peers_ahead, standing
+from overlap.judge.standing import peers_ahead
+from overlap.show.overview import standing
 from overlap.records.files import Records
 
 MODELS = {"fast": "event loop", "slow": "event loop", "green": "fibers"}
@@ -27,7 +28,8 @@ def records(blocks, walls, **counters):
         for backend, wall_s in walls.items()
         for block in range(blocks)
     ]
-    return Records(Path("x"), {"rows": rows}, samples)
+    head = {"rows": rows, "machine": {"host": "box"}, "suite": {"commit": "", "modified": False}}
+    return Records(Path("x"), {**head, "profile": "quick"}, samples)
 
 
 def test_a_peer_is_compared_with_the_best_backend_of_its_model():

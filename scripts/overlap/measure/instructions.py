@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ from overlap.measure.suite import Suite
 from overlap.measure.syscalls import Case, items_of
 from overlap.records.files import RecordWriter, Records
 from overlap.records.rows import Row, names_of
-from overlap.judge.series import RowSamples
+from overlap.judge.series import Series, from_records
 
 DEADLINE_S = 60.0  # Of one process under valgrind; a row takes four.
 LEAST_ITEMS = 500  # An iteration costs the harness 100,000 instructions; some hundreds come and go.
@@ -114,17 +114,13 @@ def _instructions(report: Path) -> int:
 
 
 def count_rows(
-    rows: Mapping[str, RowSamples],
-    records: Records,
-    writer: RecordWriter,
-    suite: Suite,
-    arguments: Sequence[str],
+    records: Records, writer: RecordWriter, suite: Suite, arguments: Sequence[str]
 ) -> None:
     """Counts every row that has results, can run under valgrind and has no count yet; each count is
     recorded before the next is taken."""
     specification: str = records.head.get("specification", {}).get("text", "")
     counted = {count["row"] for count in records.counts}
-    chosen = [samples for name, samples in rows.items() if _is_wanted(samples, counted)]
+    chosen = [samples for samples in from_records(records).series if _is_wanted(samples, counted)]
     for number, samples in enumerate(chosen, start=1):
         row = samples.row
         print(f"instructions {number}/{len(chosen)}: {row.row}", file=sys.stderr, flush=True)
@@ -142,7 +138,7 @@ def count_rows(
         records.counts.append(record)
 
 
-def _is_wanted(samples: RowSamples, counted: Set[str]) -> bool:
+def _is_wanted(samples: Series, counted: Set[str]) -> bool:
     row = samples.row
     if samples.words or row.placebo_of or row.row in counted:
         return False

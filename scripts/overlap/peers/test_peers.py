@@ -23,9 +23,9 @@ from overlap.peers.build import (
 )
 from overlap.peers.manifest import ALL
 from overlap.records.rows import Row
-from overlap.show.measured import measured
-from overlap.show.tables import build_tables
-from overlap.show.test_tables import records_of, row, sample
+from overlap.show.run_page import measured
+from overlap.show.run_page import build_tables
+from overlap.show.test_run_page import records_of, row, sample
 
 HELLO = """
 import json, sys
@@ -350,12 +350,12 @@ def with_peers():
 
 def test_a_table_with_peers_is_grouped_by_model(with_peers):
     (table,) = build_tables(with_peers)
-    lines = {line.backend: line.cells for line in table.cases["a"]}
+    lines = {line.name: line.cells[1:] for line in table.lines}
     assert list(lines) == [
         *("floor", "sequential", "coroutine:uring", "moonloop"),
         *("fiber:uring", "moonfibers", "process_pool", "of_my_own"),
     ]
-    headers = [column.header for column in table.columns]
+    headers = [column.header for column in table.columns[1:]]
     assert headers[:4] == ["model", "language", "version", "start-up"]
     assert lines["moonloop"][headers.index("peak memory")] == "200 MB"
     assert lines["moonloop"][:4] == ["event loop", "Moon", "moonloop 2, Moon 1", "50.0 ms"]
@@ -399,7 +399,7 @@ def test_a_peer_that_is_absent_is_named_once_with_what_it_needs(with_peers):
 
 def test_without_peers_a_table_says_nothing_of_models():
     records = records_of([row("gather/a/floor")], [sample("gather/a/floor", 0, wall_s=0.1)])
-    assert build_tables(records)[0].columns[0].header == "wall"
+    assert build_tables(records)[0].columns[1].header == "wall"
 
 
 def test_rows_of_peers_survive_the_record():

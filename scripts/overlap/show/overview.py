@@ -1,16 +1,19 @@
-"""One table of a whole run: a line for each backend, a column for each figure that was asked for."""
+"""Tables of a whole run, in Markdown: the figures that were asked for, a line for each backend; and
+where peers are ahead of the suite's own backends."""
+
+import math
 
 from collections.abc import Sequence
-from statistics import median
 
 from overlap.base.exits import UsageError
-from overlap.base.units import NOT_MEASURED
+from overlap.base.units import NOT_MEASURED, digits
 from overlap.judge.metrics import METRICS, Metric
 from overlap.records.files import Records
 from overlap.records.models import OWN_VERSION, is_absent, language_of, model_of, place_of
 from overlap.records.rows import Row
-from overlap.judge.series import RowSamples, samples_of_rows
-from overlap.show.verdict_page import markdown_table
+from overlap.judge.standing import not_compared, peers_ahead
+from overlap.judge.series import Series, from_records
+from overlap.show import grid
 
 Figure = tuple[str, Metric]  # A case, such as gather/1k_empty, and what is shown of it.
 
@@ -34,17 +37,17 @@ def parse_figures(text: str, cases: Sequence[str]) -> list[Figure]:
 
 def overview(records: Records, figures: str) -> str:
     """Medians over blocks, in Markdown. Raises UsageError as parse_figures does."""
-    rows = [row for row in samples_of_rows(records).values() if not row.row.placebo_of]
-    by_name = {row.row.row: row for row in rows}
-    chosen = parse_figures(figures, list(dict.fromkeys(row.row.case_name for row in rows)))
+    rows = [row for row in from_records(records).series if not row.placebo_of]
+    by_name = {row.name: row for row in rows}
+    chosen = parse_figures(figures, list(dict.fromkeys(row.case for row in rows)))
     backends: dict[str, Row] = {}
     for row in rows:
-        if row.row.case_name in (case for case, _ in chosen) and not is_absent(row.row):
-            backends.setdefault(row.row.backend, row.row)
+        if row.case in (case for case, _ in chosen) and not is_absent(row.row):
+            backends.setdefault(row.backend, row.row)
     ordered = sorted(backends.values(), key=lambda row: place_of(model_of(row)))
-    units = {row.row.case_name: row.row.unit for row in rows}
+    units = {row.case: row.row.unit for row in rows}
     titles = [f"{c}: {m.title.replace('a task', f'a {units[c]}')}" for c, m in chosen]
-    lines = [["backend", "model", "language", *titles, "version"]]
+    lines = []
     for row in ordered:
         told: set[str] = set()  # Why a case has no figures is said once.
         cells = []
@@ -55,14 +58,37 @@ def overview(records: Records, figures: str) -> str:
                 told.add(case)
         version = row.version or OWN_VERSION
         lines.append([row.backend, model_of(row), language_of(row), *cells, version])
-    return "\n".join(markdown_table(lines, [True, True, True, *[False] * len(chosen), True])) + "\n"
+    header = ["backend", "model", "language", *titles, "version"]
+    right = range(3, 3 + len(chosen))
+    return "\n".join(grid.markdown(grid.table(header, lines, right))) + "\n"
 
 
-def _cell(row: RowSamples | None, metric: Metric) -> str:
+def _cell(row: Series | None, metric: Metric) -> str:
     if row is None:
         return NOT_MEASURED
     if row.words:
         return row.words
-    values = [metric.of(counters) for counters in row.by_block.values()]
-    known = [value for value in values if value is not None]
-    return metric.show(median(known)) if known else NOT_MEASURED
+    return metric.show(row.seen_by(metric).middle())
+
+
+def standing(records: Records) -> str:
+    """Where peers are ahead, or a sentence if they are nowhere; and what had nothing to be compared
+    with."""
+    lines = []
+    for each in peers_ahead(records):
+        ratio = digits(each.ratio)
+        if not math.isnan(each.low):
+            ratio += f" [{digits(each.low)}, {digits(each.high)}]"
+        lines.append([each.case, each.metric.title, each.peer, each.best, ratio, str(each.blocks)])
+    if not any(row.row.model and not row.words for row in from_records(records).series):
+        return "No peer was measured.\n"
+    if lines:
+        header = ["case", "figure", "peer", "our best of its model", "ratio", "blocks"]
+        told = "\n".join(grid.markdown(grid.table(header, lines))) + "\n"
+    else:
+        told = "No peer is ahead of our best backend of its model.\n"
+    if missing := not_compared(records):
+        told += (
+            f"\nNot compared, since we measured no backend of that model: {'; '.join(missing)}.\n"
+        )
+    return told

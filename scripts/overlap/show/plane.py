@@ -58,7 +58,8 @@ class Point:
 
 def points(records: Records) -> list[Point]:
     """Medians over blocks. What was not traced, such as a floor, has no concurrency and no point."""
-    sides = [from_records(records, METRICS[name]).series for name in ("C", "P")]
+    source = from_records(records)
+    sides = [source.seen_by(METRICS[name]).series for name in ("C", "P")]
     found = []
     for c, p in zip(*sides, strict=True):
         concurrency, parallelism = c.middle(), p.middle()

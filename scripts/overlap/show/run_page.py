@@ -1,143 +1,256 @@
-"""Prints a run: the head line, the tables, and how to read them; for terminals or in Markdown."""
+"""The tables of a run: one for each workload, grouped by case, medians over blocks."""
 
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-from overlap.base.units import NOT_MEASURED, share
+from overlap.base.exits import UsageError
+from overlap.base.units import NOT_MEASURED, byte_count, plain, seconds, several_seconds
+from overlap.judge.series import Series, from_records
 from overlap.records.files import Records
-from overlap.show.tables import Line, Table, build_tables, contaminated_share, harness_share
+from overlap.records.models import OWN_VERSION, is_absent, language_of, model_of, place_of
+from overlap.show import grid
+from overlap.show.grid import Column, Grid, Line
+from overlap.show.heads import closing_lines, head_line
 
-READING = (
-    "C, concurrency: tasks in flight, averaged over the run (sum of task lifetimes / wall time).",
-    "P, parallelism: cores kept busy (CPU time of the runtime and its children / wall time).",
+Cell = Callable[[Series, Series | None], str]
+
+
+def _spread(row: Series) -> str:
+    walls = row.counts("wall_s").values()
+    return several_seconds([min(walls), max(walls)] if walls else [], "–")
+
+
+def _percentiles(prefix: str) -> Cell:
+    names = [f"{prefix}_{which}_s" for which in ("p50", "p99", "max")]
+    return lambda row, _: several_seconds([row.median_of(name) for name in names])
+
+
+def _gaps(row: Series, _: Series | None) -> str:
+    return several_seconds([row.median_of("gap_max_s"), row.median_of("gap_mean_s")])
+
+
+def _ratio(counter: str) -> Cell:
+    return lambda row, floor: plain(row.ratio(floor, counter)) if floor else NOT_MEASURED
+
+
+def _memory(row: Series) -> float | None:
+    """A slope below 0 says that tasks take less than what comes and goes with the program itself."""
+    slope = row.median_of("bytes_per_task")
+    return slope if slope is not None and slope > 0 else None
+
+
+def _syscalls(row: Series, _: Series | None) -> str:
+    return plain(row.median_of("syscalls_per_task"))
+
+
+def _instructions(row: Series, _: Series | None) -> str:
+    return plain(row.counted.get("instructions_per_task"))
+
+
+def _verified(row: Series, _: Series | None) -> str:
+    return "✓" if not row.error else f"✓ {len(row.by_block)}/{len(row.attempted)}"
+
+
+# What a table with peers says of each backend besides.
+PEER_COLUMNS: list[tuple[Column, Cell]] = [
+    (Column("model", optional=4), lambda row, _: model_of(row.row)),
+    (Column("language", optional=5), lambda row, _: language_of(row.row)),
+    (Column("version", optional=6), lambda row, _: row.row.version or OWN_VERSION),
+    (Column("start-up", optional=7), lambda row, _: seconds(row.median_of("startup_s"))),
+]
+
+
+# Beside the memory of a task: an interpreter and a collector's heap are there before any task.
+PEAK: tuple[Column, Cell] = (
+    Column("peak memory", optional=3),
+    lambda row, _: byte_count(row.median_of("peak_memory_bytes")),
 )
 
 
-def head_line(records: Records) -> str:
-    machine, suite = records.head["machine"], records.head["suite"]
-    blocks = {sample["block"] for sample in records.samples}
-    commit = suite["commit"][:10] or "unknown"
-    parts = [
-        f"{machine['host']}: {machine['cpu']}, {machine['cores']} cores",
-        machine["kernel"],
-        str(records.context.get("compiler", "compiler unknown")),
-        f"commit {commit}" + (" with local changes" if suite["modified"] else ""),
-        f"{len(blocks)} blocks ({records.head['profile']})",
-        f"{share(contaminated_share(records))} of {len(records.samples)} samples contaminated",
+def _has_peers(rows: Sequence[Series]) -> bool:
+    return any(row.row.model for row in rows)
+
+
+def _columns(rows: Sequence[Series]) -> list[tuple[Column, Cell]]:
+    """The columns of a workload's table: percentiles and the ratio of CPU time only where the
+    workload has them."""
+    unit = rows[0].row.unit
+    counters = {name for row in rows for block in row.by_block.values() for name in block}
+    columns: list[tuple[Column, Cell]] = [
+        *(PEER_COLUMNS if _has_peers(rows) else []),
+        (Column("wall"), lambda row, _: seconds(row.median_of("wall_s"))),
+        (Column("min–max", optional=3), lambda row, _: _spread(row)),
+        (Column("C"), lambda row, _: plain(row.median_of("concurrency"))),
+        (Column("P"), lambda row, _: plain(row.median_of("parallelism"))),
+        (Column(f"CPU/{unit}"), lambda row, _: seconds(row.median_of("cpu_per_task_s"))),
+        (
+            Column("memory/task", optional=1),
+            lambda row, _: byte_count(_memory(row)),
+        ),
+        *([PEAK] if _has_peers(rows) else []),
     ]
-    return " · ".join(parts)
+    if "syscalls_per_task" in counters:
+        columns.append((Column(f"syscalls/{unit}", optional=2), _syscalls))
+    if any("instructions_per_task" in row.counted for row in rows):
+        columns.append((Column(f"instructions/{unit}", optional=2), _instructions))
+    for prefix in ("lateness", "latency"):
+        if f"{prefix}_p50_s" in counters or f"{prefix}_max_s" in counters:
+            columns.append((Column(f"{prefix} p50 / p99 / max", optional=2), _percentiles(prefix)))
+    if "gap_max_s" in counters:
+        columns.append((Column("gap max / mean"), _gaps))
+    columns.append((Column("wall ÷ floor"), _ratio("wall_s")))
+    if rows[0].row.workload == "echo":
+        columns.append((Column("CPU ÷ floor"), _ratio("cpu_per_task_s")))
+    columns.append((Column("verified"), _verified))
+    return columns
 
 
-def closing_lines(records: Records) -> list[str]:
-    lines = [*READING, f"{NOT_MEASURED}: not measured for that row."]
-    harness = harness_share(records)
-    if harness is not None:
-        lines.append(f"harness: at most {share(harness)} of any row's wall time.")
-    if records.problems:
-        lines.append(f"{records.path}: {len(records.problems)} of its lines are not sound.")
-    if records.cut_short:
-        lines.append(f"{records.path}: {records.cut_short} and is left out.")
-    return lines
+FLOORS = ("floor", "floor:uring", "floor:epoll")  # The first one that ran is compared with.
+
+
+def _floor(rows: Sequence[Series]) -> Series | None:
+    measured = {row.backend: row for row in rows if not row.words}
+    return next((measured[name] for name in FLOORS if name in measured), None)
+
+
+def build_table(workload: str, rows: Sequence[Series]) -> Grid:
+    columns = _columns(rows)
+    table = Grid(workload, [Column("backend", left=True)], [], group="case")
+    table.columns += [column for column, _ in columns]
+    floors: dict[str, list[str]] = {}
+    for case in dict.fromkeys(row.row.case for row in rows):
+        of_case = [row for row in rows if row.row.case == case and not is_absent(row.row)]
+        if _has_peers(rows):
+            of_case.sort(key=lambda row: place_of(model_of(row.row)))
+        floor = _floor(of_case)
+        floors.setdefault(floor.backend if floor else "", []).append(case)
+        table.lines += _lines(case, of_case, floor, columns)
+        table.notes += [note for row in of_case for note in (_note(row), _retry_note(row)) if note]
+    table.notes[:0] = _floor_notes(floors)
+    table.notes += _absence_notes(rows)
+    return table
+
+
+def _lines(
+    case: str, of_case: Sequence[Series], floor: Series | None, columns: list[tuple[Column, Cell]]
+) -> list[Line]:
+    """One line a backend, or one for all of them when none was to be measured for one reason. A
+    placebo is no backend: it has no line, and a note instead."""
+    backends = [row for row in of_case if not row.placebo_of]
+    reasons = {row.row.skip for row in backends}
+    if len(backends) > 1 and len(reasons) == 1 and "" not in reasons:
+        return [Line(["all backends"], words=reasons.pop(), group=case)]
+    return [
+        Line([row.backend], words=row.words, group=case)
+        if row.words
+        else Line([row.backend, *(cell(row, floor) for _, cell in columns)], group=case)
+        for row in backends
+    ]
+
+
+def _note(row: Series) -> str:
+    """What a reader should know beside a row's numbers; empty if nothing."""
+    if row.words:
+        return ""
+    if row.error:
+        return (
+            f"{row.name}: {len(row.by_block)} of {len(row.attempted)} blocks measured, then given "
+            f"up: {row.error}"
+        )
+    if row.placebo_of:
+        return (
+            f"{row.name}: {row.placebo_of} once more under another name, "
+            f"{seconds(row.median_of('wall_s'))} ({_spread(row)})"
+        )
+    if row.row.blocks and row.row.because:
+        return f"{row.name}: in {row.row.blocks} blocks only: {row.row.because}"
+    return ""
+
+
+def _retry_note(row: Series) -> str:
+    """How often a row's numbers are those of a second try, and why; empty if never."""
+    retried = [words for block, words in row.failures.items() if block in row.by_block]
+    if row.words or not retried:
+        return ""
+    blocks = f"{len(retried)} of {len(row.attempted)} blocks"
+    return f"{row.name}: measured at the second try in {blocks}: {retried[-1]}"
+
+
+def _absence_notes(rows: Sequence[Series]) -> list[str]:
+    absent = [row.row for row in rows if is_absent(row.row)]
+    return list(dict.fromkeys(f"{row.backend} ({row.language}) {row.skip}" for row in absent))
+
+
+def _floor_notes(floors: dict[str, list[str]]) -> list[str]:
+    """Which floor is compared with, and where there is none."""
+    names = [name for name in floors if name]
+    notes = []
+    if names == ["floor"]:
+        notes.append("÷ floor: the ratio to `floor` of the same block, median over blocks")
+    else:
+        for name in names:
+            where = "" if len(names) == 1 else f" ({', '.join(floors[name])})"
+            notes.append(
+                f"÷ floor: the ratio to `{name}` of the same block, median over blocks{where}"
+            )
+    if "" in floors:
+        notes.append(f"no floor was measured for {', '.join(floors[''])}: no ratio to it")
+    return notes
+
+
+def build_tables(records: Records) -> list[Grid]:
+    rows = from_records(records).series
+    return [
+        build_table(workload, [row for row in rows if row.row.workload == workload])
+        for workload in dict.fromkeys(row.row.workload for row in rows)
+    ]
 
 
 def markdown(records: Records) -> str:
     lines = [head_line(records), ""]
     for table in build_tables(records):
-        lines += [f"### {table.workload}", "", *_markdown_table(table), ""]
+        lines += [f"### {table.title}", "", *grid.markdown(table), ""]
         lines += [f"* {note}" for note in table.notes] + [""] * bool(table.notes)
     return "\n".join(lines + [line + "  " for line in closing_lines(records)]) + "\n"
 
 
-def _markdown_table(table: Table) -> Iterator[str]:
-    headers = ["case", "backend", *(column.header for column in table.columns)]
-    yield _markdown_line(headers)
-    yield _markdown_line(["---", "---", *("---:" for _ in table.columns)])
-    for case, lines in table.cases.items():
-        for line in lines:
-            rest = line.cells or [line.words, *[""] * (len(table.columns) - 1)]
-            yield _markdown_line([case, line.backend, *rest])
-
-
-def _markdown_line(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-GAP = "  "
-
-
 def print_terminal(records: Records, console: Console) -> None:
-    """Fits the tables into the console's width; output that is no terminal is never cut."""
-    width = console.width if console.is_terminal else 10_000
-    console.print(_wrapped(head_line(records), width), style="bold", soft_wrap=True, markup=False)
-    for table in build_tables(records):
-        console.print()
-        for line in terminal_table(table, width):
-            console.print(line, soft_wrap=True)
-    console.print()
-    for closing in closing_lines(records):
-        console.print(_wrapped(closing, width), soft_wrap=True, markup=False)
+    head = [Text(head_line(records), style="bold")]
+    grid.print_page(console, head, build_tables(records), map(Text, closing_lines(records)))
 
 
-def _wrapped(text: str, width: int, indent: str = "") -> str:
-    return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False)
+HEAD = "head"
+LEFT_OUT = ("min–max", "verified")  # A page has no room for them; ./scripts/run --from has.
 
 
-def terminal_table(table: Table, width: int) -> Iterator[Text]:
-    kept, left_out = _fitting_columns(table, width)
-    widths = _widths(table, kept)
-    headers = [table.columns[index].header for index in kept]
-    yield Text(_aligned([table.workload, *headers], widths), style="bold")
-    for case, lines in table.cases.items():
-        yield Text(case, style="bold")
-        for line in lines:
-            yield from _terminal_line(line, kept, widths, width)
-    for note in table.notes:
-        yield Text(_wrapped(note, width, GAP), style="dim")
-    if left_out:
-        yield Text(
-            _wrapped(f"left out of {width} columns: {', '.join(left_out)}", width), style="dim"
-        )
+def measured(records: Records, what: str) -> str:
+    """What was measured, without any judgement, as a page shows it, in Markdown: `what` is a case,
+    or "head" for the head line. Raises UsageError if the records hold no such case."""
+    if what == HEAD:
+        return head_line(records) + "\n"
+    tables = build_tables(records)
+    cases = {f"{table.title}/{line.group}": table for table in tables for line in table.lines}
+    if what not in cases:
+        known = ", ".join(cases)
+        raise UsageError(f"--measured {what!r}: expected {HEAD} or one of {known}")
+    return "\n".join(grid.markdown(_of_case(cases[what], what))) + "\n"
 
 
-def _terminal_line(line: Line, kept: list[int], widths: list[int], width: int) -> Iterator[Text]:
-    name = (GAP + line.backend).ljust(widths[0])
-    if line.cells:
-        yield Text(_aligned([name, *(line.cells[index] for index in kept)], widths))
-        return
-    # Words take the place of all cells.
-    start = name + GAP
-    text = textwrap.fill(
-        line.words, width, initial_indent=start, subsequent_indent=" " * len(start)
-    )
-    yield Text(text, style="dim")
-
-
-def _aligned(cells: list[str], widths: list[int]) -> str:
-    name, *numbers = cells
-    right = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True))
-    return GAP.join([name.ljust(widths[0]), *right])
-
-
-def _widths(table: Table, kept: list[int]) -> list[int]:
-    lines = [line for lines in table.cases.values() for line in lines]
-    names = [table.workload, *(GAP + line.backend for line in lines)]
-    return [max(map(len, names))] + [
-        max(len(table.columns[i].header), *(len(line.cells[i]) for line in lines if line.cells), 0)
-        for i in kept
+def _of_case(table: Grid, name: str) -> Grid:
+    """The lines of one case, with the columns in which it has something."""
+    lines = [line for line in table.lines if f"{table.title}/{line.group}" == name]
+    found = Grid("", table.columns, lines)
+    shown = [
+        index
+        for index, column in enumerate(table.columns)
+        if index == 0
+        or column.header not in LEFT_OUT
+        and any(cell != NOT_MEASURED for cell in found.column(index))
     ]
-
-
-def _fitting_columns(table: Table, width: int) -> tuple[list[int], list[str]]:
-    """The columns that fit, and the headers of those that do not."""
-    kept = list(range(len(table.columns)))
-    left_out = []
-    for index in sorted(kept, key=lambda i: table.columns[i].optional, reverse=True):
-        widths = _widths(table, kept)
-        if sum(widths) + len(GAP) * len(kept) <= width or not table.columns[index].optional:
-            break
-        kept.remove(index)
-        left_out.append(table.columns[index].header)
-    return kept, left_out
+    found.columns = [table.columns[i] for i in shown]
+    found.lines = [
+        line if line.words else Line([line.cells[i] for i in shown]) for line in found.lines
+    ]
+    return found

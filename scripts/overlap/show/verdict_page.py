@@ -2,9 +2,8 @@
 in Markdown. Verdicts are words and glyphs; colour only repeats them."""
 
 import math
-import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
@@ -15,29 +14,12 @@ from overlap.judge.metrics import ENDLESS
 from overlap.judge.statistics import least_blocks
 from overlap.judge.verdicts import MARGIN, Verdict
 from overlap.records.models import OTHER, place_of
-from overlap.show.run_page import head_line
+from overlap.show import grid
+from overlap.show.grid import Column, Grid, Line
+from overlap.show.heads import head_line
 
-GAP = "  "
 DEPENDS = "†"
 STYLES = {Verdict.LESS: "green", Verdict.MORE: "red", Verdict.WITHHELD: "yellow"}
-
-
-@dataclass(frozen=True)
-class Column:
-    """`optional` columns are left out of a narrow terminal, the highest number first."""
-
-    header: str
-    left: bool = False
-    optional: int = 0
-
-
-@dataclass
-class Grid:
-    """A table, ready to print. A row has all its cells, or its name and the words instead."""
-
-    title: str
-    columns: list[Column]
-    rows: list[tuple[list[str], str]]  # The cells, and a style.
 
 
 def ratio(logarithm: float) -> str:
@@ -229,7 +211,8 @@ def _list_of(case: Case, comparison: Comparison) -> Grid:
         else:
             cells += [ratio(cell.centre), interval(cell), verdict(cell, comparison)]
         cells += ["" if cell.tier is None else str(cell.tier)] * tiered
-        rows.append((cells, "dim" if cell.verdict is None else STYLES.get(cell.verdict, "")))
+        style = "dim" if cell.verdict is None else STYLES.get(cell.verdict, "")
+        rows.append(Line(cells, style=style))
     return Grid(case_title(case, comparison), columns, rows)
 
 
@@ -286,7 +269,7 @@ def _pivot(title: str, cells: list[Cell], row: str, column: str, comparison: Com
         line.setdefault(cell.series.places[column], []).append(_short(cell, comparison))
     columns = [Column(row, left=True), *(Column(name, left=True) for name in across)]
     rows = [
-        ([name, *("; ".join(line.get(c, [NOT_MEASURED])) for c in across)], "")
+        Line([name, *("; ".join(line.get(c, [NOT_MEASURED])) for c in across)])
         for name, line in down.items()
     ]
     return Grid(title, columns, rows)
@@ -317,104 +300,16 @@ def closing(comparison: Comparison) -> list[str]:
 
 def markdown(comparison: Comparison, row: str = "", column: str = "") -> str:
     lines = [line + "  " for line in head(comparison)]
-    for grid in grids(comparison, row, column):
-        lines += ["", f"**{grid.title}**", ""] if grid.title else [""]
-        lines += markdown_grid(grid)
+    for each in grids(comparison, row, column):
+        lines += ["", f"**{each.title}**", ""] if each.title else [""]
+        lines += grid.markdown(each)
     lines += ["", *closing(comparison)]
     return "\n".join(lines) + "\n"
-
-
-def markdown_grid(grid: Grid) -> list[str]:
-    cells = [[column.header for column in grid.columns], *(cells for cells, _ in grid.rows)]
-    return markdown_table(cells, [column.left for column in grid.columns])
-
-
-def markdown_table(rows: Sequence[Sequence[str]], left: Sequence[bool] = ()) -> list[str]:
-    """The header is the first row. Columns are aligned to the left unless `left` says otherwise."""
-    rule = ["---" if is_left else "---:" for is_left in left or [True] * len(rows[0])]
-    escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in rows]
-    return ["| " + " | ".join(cells) + " |" for cells in (escaped[0], rule, *escaped[1:])]
-
-
-def plain_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ([cell.ljust(width) for cell, width in zip(cells, widths)] for cells in rows)
-    return [GAP.join(cells).rstrip() for cells in lines]
 
 
 def print_terminal(
     comparison: Comparison, console: Console, row: str = "", column: str = ""
 ) -> None:
-    """Fits the tables into the console's width; output that is no terminal is never cut."""
-    width = console.width if console.is_terminal else 10_000
-    for line in head(comparison):
-        console.print(_wrapped(line, width), soft_wrap=True, markup=False)
-    for grid in grids(comparison, row, column):
-        console.print()
-        for text in terminal_grid(grid, width):
-            console.print(text, soft_wrap=True)
-    console.print()
-    for line in closing(comparison):
-        console.print(Text(_wrapped(line, width), style="dim"), soft_wrap=True)
-
-
-def _wrapped(text: str, width: int, indent: str = "") -> str:
-    return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False)
-
-
-def terminal_grid(grid: Grid, width: int) -> Iterator[Text]:
-    if grid.title:
-        yield Text(_wrapped(grid.title, width), style="bold")
-    kept, left_out = _fitting(grid, width)
-    for part in _side_by_side(grid, kept, width):
-        widths = _widths(grid, part)
-        headers = [grid.columns[i].header for i in part]
-        yield Text(_line(headers, part, widths, grid), style="bold")
-        for cells, style in grid.rows:
-            yield Text(_line([cells[i] for i in part], part, widths, grid), style=style)
-    if left_out:
-        yield Text(_wrapped(f"left out of {width} columns: {', '.join(left_out)}", width), "dim")
-
-
-def _line(cells: list[str], part: list[int], widths: list[int], grid: Grid) -> str:
-    padded = [
-        cell.ljust(width) if grid.columns[i].left else cell.rjust(width)
-        for cell, i, width in zip(cells, part, widths, strict=True)
-    ]
-    return GAP.join(padded).rstrip()
-
-
-def _widths(grid: Grid, part: list[int]) -> list[int]:
-    return [
-        max(len(grid.columns[i].header), *(len(cells[i]) for cells, _ in grid.rows), 0)
-        for i in part
-    ]
-
-
-def _needed(grid: Grid, part: list[int]) -> int:
-    return sum(_widths(grid, part)) + len(GAP) * (len(part) - 1)
-
-
-def _fitting(grid: Grid, width: int) -> tuple[list[int], list[str]]:
-    """The columns that fit, and the headers of those that do not."""
-    kept = list(range(len(grid.columns)))
-    left_out = []
-    for index in sorted(kept, key=lambda i: grid.columns[i].optional, reverse=True):
-        if _needed(grid, kept) <= width or not grid.columns[index].optional:
-            break
-        kept.remove(index)
-        left_out.append(grid.columns[index].header)
-    return kept, left_out
-
-
-def _side_by_side(grid: Grid, kept: list[int], width: int) -> Iterator[list[int]]:
-    """Columns that are still too wide for one table are spread over several, each with the first
-    column."""
-    first, *rest = kept
-    part = [first]
-    for index in rest:
-        if len(part) > 1 and _needed(grid, [*part, index]) > width:
-            yield part
-            part = [first]
-        part.append(index)
-    yield part
+    how_to_read = (Text(line, style="dim") for line in closing(comparison))
+    tables = grids(comparison, row, column)
+    grid.print_page(console, map(Text, head(comparison)), tables, how_to_read)

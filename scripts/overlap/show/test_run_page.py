@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 
 from overlap.records.files import Records
-from overlap.show.run_page import markdown, print_terminal, terminal_table
-from overlap.show.tables import build_tables, contaminated_share, harness_share
+from overlap.show.grid import terminal
+from overlap.show.heads import contaminated_share, harness_share
+from overlap.show.run_page import build_tables, markdown, print_terminal
 
 
 def row(name, unit="task", skip=""):
@@ -83,10 +84,10 @@ def canned():
 def cells_of(records, name):
     """The cells of one row by their headers; its words under `words`."""
     workload, case, backend = name.split("/")
-    table = next(table for table in build_tables(records) if table.workload == workload)
-    line = next(line for line in table.cases[case] if line.backend == backend)
-    headers = [column.header for column in table.columns]
-    return {"words": line.words, **dict(zip(headers, line.cells, strict=False))}
+    table = next(table for table in build_tables(records) if table.title == workload)
+    line = next(line for line in table.lines if (line.group, line.name) == (case, backend))
+    headers = [column.header for column in table.columns[1:]]
+    return {"words": line.words, **dict(zip(headers, line.cells[1:], strict=False))}
 
 
 def test_cells_are_medians_over_blocks(canned):
@@ -220,7 +221,7 @@ def test_a_narrow_terminal_leaves_out_columns_and_names_them(canned, width):
 def test_long_words_are_wrapped_below_themselves():
     skip = "not available: " + "io_uring was refused by the kernel " * 4
     table = build_tables(records_of([row("gather/a/x", skip=skip.strip())], []))[0]
-    lines = "\n".join(line.plain for line in terminal_table(table, 60)).splitlines()
+    lines = "\n".join(line.plain for line in terminal(table, 60)).splitlines()
     assert max(map(len, lines)) <= 60
     assert " ".join(" ".join(lines[2:-1]).split()).startswith("x not available: io_uring was")
 
