@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 
 from overlap.judge.metrics import Metric, log_ratio
-from overlap.judge.series import Series, Source
+from overlap.judge.series import Choice, Series, Source
 from overlap.judge.statistics import (
     ALPHA,
     Estimates,
@@ -36,15 +36,6 @@ class How(Enum):
     UNPAIRED = "unpaired"
 
 
-class Choice(Enum):
-    """Which samples are looked at. A disturbed block that was run again counts by its repetition;
-    a verdict that any other choice would change depends on contaminated samples."""
-
-    REPEATED = "disturbed blocks by their repetitions"
-    ALL = "every sample"
-    CLEAN = "no contaminated sample"
-
-
 @dataclass
 class Pair:
     """A comparison to be made. `references` are the reference backends in the runs of the subject
@@ -66,6 +57,7 @@ class Cell:
     how: How = How.PAIRED
     words: str = ""
     n: int = 0
+    exact: bool = True
     centre: float = 0.0
     low: float = 0.0
     high: float = 0.0
@@ -133,19 +125,12 @@ def reference_of(series: Sequence[Series], wanted: str = "") -> str:
 
 def within_blocks(subject: Series, baseline: Series, choice: Choice) -> list[float]:
     """Logarithms of the ratios within the blocks that have both."""
-    blocks = sorted(subject.values.keys() & baseline.values.keys())
-    if choice is Choice.REPEATED:
-        replaced = {subject.repeats.get(block) for block in blocks}
-        blocks = [block for block in blocks if block not in replaced]
-    elif choice is Choice.CLEAN:
-        dirty = subject.dirty | baseline.dirty
-        blocks = [block for block in blocks if block not in dirty]
-    return [log_ratio(subject.values[block], baseline.values[block]) for block in blocks]
+    ours, theirs = subject.chosen(choice), baseline.chosen(choice)
+    return [log_ratio(ours[block], theirs[block]) for block in sorted(ours.keys() & theirs.keys())]
 
 
 def _alone(series: Series, choice: Choice) -> list[float]:
-    blocks = series.values.keys() - (series.dirty if choice is Choice.CLEAN else set())
-    return [log_ratio(series.values[block], 1.0) for block in sorted(blocks)]
+    return [log_ratio(value, 1.0) for _, value in sorted(series.chosen(choice).items())]
 
 
 def _matrix(rows: Iterable[list[float]]) -> Floats:
@@ -369,14 +354,15 @@ def _judge_case(
         for choice in (Choice.ALL, Choice.CLEAN)
         if disturbed
     ]
-    more = more_blocks(main.estimates, main.noise)
+    in_blocks = [pair.how is How.PAIRED for pair in asked]
+    more = more_blocks(main.estimates, main.noise, paired=in_blocks)
     failing = _failing(main, question)
     found = main.estimates
     for i, (cell, _) in enumerate(pairs):
         if found.n[i] == 0:
             cell.words = "no block has both"
             continue
-        cell.n, cell.p = int(found.n[i]), float(found.p[i])
+        cell.n, cell.p, cell.exact = int(found.n[i]), float(found.p[i]), bool(found.exact[i])
         cell.centre, cell.low, cell.high = (
             float(a[i]) for a in (found.centre, found.low, found.high)
         )

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from overlap.judge.comparison import Choice, within_blocks
-from overlap.judge.series import Source
+from overlap.judge.comparison import within_blocks
+from overlap.judge.series import Choice, Source
 from overlap.judge.statistics import ALPHA, paired
 from overlap.judge.verdicts import DIFFERENT, Noise, judge
 

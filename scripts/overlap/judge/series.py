@@ -4,6 +4,7 @@ Google Benchmark wrote. All that prints, draws or judges goes through it."""
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,15 @@ from overlap.records.rows import FAILURES, Row
 from overlap.records.slow import SlowRows, rules_of
 
 Counters = dict[str, float]
+
+
+class Choice(Enum):
+    """Which samples are looked at. A disturbed block that was run again counts by its repetition;
+    a verdict that any other choice would change depends on contaminated samples."""
+
+    REPEATED = "disturbed blocks by their repetitions"
+    ALL = "every sample"
+    CLEAN = "no contaminated sample"
 
 
 @dataclass
@@ -64,11 +74,26 @@ class Series:
         return self.error.startswith("wrong")
 
     @cached_property
-    def values(self) -> dict[int, float]:
+    def every_value(self) -> dict[int, float]:
         """Of the metric, by block: none if the row is wrong."""
         assert self.metric is not None
         found = {block: self.metric.of(counters) for block, counters in self.by_block.items()}
         return {b: v for b, v in found.items() if v is not None and not self.is_wrong}
+
+    @cached_property
+    def values(self) -> dict[int, float]:
+        """Those that count: a repetition stands in for the block that was disturbed."""
+        return self._counting(self.every_value)
+
+    def _counting(self, found: dict[int, float]) -> dict[int, float]:
+        replaced = {self.repeats.get(block) for block in found}
+        return {block: value for block, value in found.items() if block not in replaced}
+
+    def chosen(self, choice: Choice) -> dict[int, float]:
+        if choice is Choice.REPEATED:
+            return self.values
+        left_out = self.dirty if choice is Choice.CLEAN else set()
+        return {b: value for b, value in self.every_value.items() if b not in left_out}
 
     @property
     def words(self) -> str:
@@ -93,7 +118,8 @@ class Series:
 
     def counts(self, counter: str) -> dict[int, float]:
         """By block, where a sample carries the counter."""
-        return {block: c[counter] for block, c in self.by_block.items() if counter in c}
+        found = {block: c[counter] for block, c in self.by_block.items() if counter in c}
+        return self._counting(found)
 
     def median_of(self, counter: str) -> float | None:
         counts = self.counts(counter)

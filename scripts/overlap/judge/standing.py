@@ -2,14 +2,14 @@
 need less than the best backend of the same model."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, mode
 
 import numpy as np
 
 from overlap.judge.metrics import METRICS, Metric
-from overlap.judge.statistics import least_blocks, paired
+from overlap.judge.statistics import ALPHA, bootstrapped, holm, least_blocks, paired
 from overlap.records.files import Records
 from overlap.records.models import MODELS, model_of
 from overlap.judge.series import Series, from_records
@@ -40,21 +40,56 @@ def _values(row: Series, metric: Metric) -> dict[int, float]:
     return {block: value for block, value in row.seen_by(metric).values.items() if value}
 
 
-def _compared(case: str, metric: Metric, peer: Series, best: Series) -> Ahead | None:
-    ours, theirs = _values(best, metric), _values(peer, metric)
-    shared = sorted(ours.keys() & theirs.keys())
-    if not shared:
-        return None
-    logs = np.array([[math.log(theirs[block] / ours[block]) for block in shared]])
-    names = (case, metric, peer.backend, best.backend)
-    if len(shared) < least_blocks(1):
-        ratio = math.exp(median(logs[0]))
-        return (
-            Ahead(*names, ratio, math.nan, math.nan, len(shared)) if ratio < 1 - MATTERS else None
-        )
-    found = paired(logs)
-    centre, low, high = (float(np.exp(x[0])) for x in (found.centre, found.low, found.high))
-    return Ahead(*names, centre, low, high, len(shared)) if high < 1 else None
+@dataclass(frozen=True)
+class _Pairing:
+    """A peer beside the best of our backends of its model, and the logarithms of their ratios."""
+
+    peer: str
+    best: str
+    logs: list[float]
+
+
+def _paired(own: Sequence[Series], peer: Series, metric: Metric) -> _Pairing | None:
+    """In each block the peer is compared with the backend that is the best in all other blocks: who
+    was the best by luck has no luck left in a block that was not looked at."""
+    theirs = _values(peer, metric)
+    ours = {row.backend: _values(row, metric) for row in own}
+    logs, chosen = [], []
+    for block, value in sorted(theirs.items()):
+        best = _best(ours, [other for other in theirs if other != block])
+        if block in ours[best]:
+            logs.append(math.log(value / ours[best][block]))
+            chosen.append(best)
+    return _Pairing(peer.backend, mode(chosen), logs) if logs else None
+
+
+def _best(ours: Mapping[str, dict[int, float]], blocks: Sequence[int]) -> str:
+    """Of those that were measured in at least half of these blocks, or in half as many as the one of
+    them that was in most: a median of two blocks may be the smallest by luck."""
+    counts = {name: len(values) for name, values in ours.items()}
+    enough = min(max(counts.values()), len(blocks)) / 2
+    found = {name: [v[b] for b in blocks if b in v] or [math.inf] for name, v in ours.items()}
+    return min((n for n in ours if counts[n] >= enough), key=lambda name: median(found[name]))
+
+
+def _judged(pairings: Sequence[_Pairing], case: str, metric: Metric) -> Iterator[Ahead]:
+    """Those that are ahead in one figure of one case, after Holm over all that are compared there."""
+    few = [each for each in pairings if len(each.logs) < least_blocks(1)]
+    many = [each for each in pairings if each not in few]
+    for each in few:
+        ratio = math.exp(median(each.logs))
+        if ratio < 1 - MATTERS:
+            nan = math.nan
+            yield Ahead(case, metric, each.peer, each.best, ratio, nan, nan, len(each.logs))
+    if not many:
+        return
+    width = max(len(each.logs) for each in many)
+    logs = np.array([each.logs + [math.nan] * (width - len(each.logs)) for each in many])
+    found = paired(logs) if metric.ranked else bootstrapped(logs, seed=0)
+    for i, (each, p) in enumerate(zip(many, holm(found.p), strict=True)):
+        centre, low, high = (float(np.exp(x[i])) for x in (found.centre, found.low, found.high))
+        if p <= ALPHA and centre < 1:
+            yield Ahead(case, metric, each.peer, each.best, centre, low, high, len(each.logs))
 
 
 def _measured(records: Records) -> list[Series]:
@@ -76,26 +111,16 @@ def _by_model(
 def peers_ahead(records: Records) -> list[Ahead]:
     """In the order of the cases, the figures and the models."""
     rows = _measured(records)
-    found = []
-    for figure, metric in enumerate(METRICS[name] for name in FIGURES):
-        for case, _, own, peers in _by_model(rows, metric):
-            for peer in peers if own else []:
-                if ahead := _compared(case, metric, peer, _best(own, metric, peer)):
-                    found.append((figure, ahead))
-    cases = list(dict.fromkeys(row.case for row in rows))
-    found.sort(key=lambda each: (cases.index(each[1].case), each[0]))
-    return [ahead for _, ahead in found]
-
-
-def _best(own: Sequence[Series], metric: Metric, peer: Series) -> Series:
-    """Of those that were measured in at least half as many blocks as the peer, or as the one of them
-    that was in most: a median of two blocks may be the smallest by luck."""
-    blocks = {id(row): len(_values(row, metric)) for row in own}
-    enough = min(max(blocks.values()), len(_values(peer, metric))) / 2
-    return min(
-        (row for row in own if blocks[id(row)] >= enough),
-        key=lambda row: median(_values(row, metric).values()),
-    )
+    found: list[Ahead] = []
+    for case in dict.fromkeys(row.case for row in rows):
+        of_case = [row for row in rows if row.case == case]
+        for metric in (METRICS[name] for name in FIGURES):
+            groups = _by_model(of_case, metric)
+            pairings = [
+                _paired(own, peer, metric) for _, _, own, peers in groups if own for peer in peers
+            ]
+            found += _judged([each for each in pairings if each], case, metric)
+    return found
 
 
 def not_compared(records: Records) -> list[str]:

@@ -11,7 +11,7 @@ procedure, 1979; B. Efron, Better bootstrap confidence intervals, 1987 (BCa).
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -24,7 +24,11 @@ Floats = NDArray[np.float64]
 ALPHA = 0.05
 LEVELS = (0.95, 0.90)  # Of the interval that shows a difference, and of the one that shows none.
 RESAMPLES = 9999
-CHUNK_ELEMENTS = 4_000_000  # Bounds the memory that averages of pairs take, to some 32 MB.
+# Exact distributions of more than that take longer than a second. The normal one is then right in the
+# third digit of an interval's end.
+MOST_EXACT_BLOCKS = 1500
+MOST_EXACT_PAIRS = 10_000
+CHUNK_ELEMENTS = 2_000_000  # Bounds the memory that averages of pairs take, to some 16 MB a copy.
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Estimates:
     `low` to `high` holds the true one with 95% confidence, `inner_low` to `inner_high` with 90%.
     With too few observations for an interval its bounds are infinite; with none, all is NaN.
     `p` is the two-sided p-value of "no difference". If it is at most 0.05 the 95% interval leaves
-    out 0; of rank tests, the other way round as well."""
+    out 0; of rank tests, the other way round as well. `exact` says whether they come from the exact
+    distribution or, of many observations, from the normal one in its place."""
 
     n: NDArray[np.int64]
     centre: Floats
@@ -42,6 +47,11 @@ class Estimates:
     inner_low: Floats
     inner_high: Floats
     p: Floats
+    exact: NDArray[np.bool_] | None = None  # All, if it is not given.
+
+    def __post_init__(self) -> None:
+        if self.exact is None:
+            object.__setattr__(self, "exact", np.ones(len(self.n), np.bool_))
 
     @classmethod
     def none(cls, comparisons: int) -> "Estimates":
@@ -60,24 +70,52 @@ class Estimates:
             getattr(self, field.name)[rows] = getattr(values, field.name)
 
 
+@dataclass(frozen=True)
+class RankDistribution:
+    """Of the number of pairs on one side of the truth, which is symmetric: exactly, by a `table` of
+    P(number <= i), or without one by the normal distribution with a continuity correction."""
+
+    table: Floats | None
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def at_most(self, numbers: NDArray[np.int64]) -> Floats:
+        if self.table is not None:
+            return self.table[numbers]
+        return stats.norm.cdf((numbers + 0.5 - self.mean) / self.deviation)
+
+    def rare(self, share: float) -> int:
+        """How many of the smallest numbers are, together, as rare as `share` at most."""
+        if self.table is not None:
+            return int(np.searchsorted(self.table, share, side="right"))
+        return max(0, math.floor(self.mean + stats.norm.ppf(share) * self.deviation + 0.5))
+
+
 @lru_cache(maxsize=None)
-def signed_rank_cdf(n: int) -> Floats:
-    """P(T <= t) for t from 0 on, T being Wilcoxon's signed-rank statistic of `n` observations that
-    are symmetric around 0: rank k counts with probability 1/2, whatever the others do."""
-    probabilities = np.ones(1)
+def signed_rank(n: int) -> RankDistribution:
+    """Of Wilcoxon's signed-rank statistic of `n` observations that are symmetric around 0: rank k
+    counts with probability 1/2, whatever the others do."""
+    if n > MOST_EXACT_BLOCKS:
+        variance = n * (n + 1) * (2 * n + 1) / 24
+        return RankDistribution(None, n * (n + 1) / 4, math.sqrt(variance))
+    probabilities = np.zeros(n * (n + 1) // 2 + 1)
+    probabilities[0] = 1.0
     for rank in range(1, n + 1):
-        step = np.zeros(rank + 1)
-        step[[0, rank]] = 0.5
-        probabilities = np.convolve(probabilities, step)
-    return np.cumsum(probabilities)
+        end = rank * (rank + 1) // 2 + 1
+        shifted = probabilities[: end - rank] / 2
+        probabilities[:end] /= 2
+        probabilities[rank:end] += shifted
+    return RankDistribution(np.cumsum(probabilities))
 
 
 @lru_cache(maxsize=None)
-def rank_sum_cdf(first: int, second: int) -> Floats:
-    """P(U <= u) for u from 0 on, U being the Mann-Whitney statistic of two samples of these sizes
-    from one distribution. H. B. Mann and D. R. Whitney's recurrence, 1947: the largest of all
-    observations is one of the first sample, and so above all of the second, or one of the second.
-    """
+def rank_sum(first: int, second: int) -> RankDistribution:
+    """Of the Mann-Whitney statistic of two samples of these sizes from one distribution. H. B. Mann
+    and D. R. Whitney's recurrence, 1947: the largest of all observations is one of the first
+    sample, and so above all of the second, or one of the second."""
+    if first * second > MOST_EXACT_PAIRS:
+        variance = first * second * (first + second + 1) / 12
+        return RankDistribution(None, first * second / 2, math.sqrt(variance))
     columns: list[Floats] = [np.ones(1)] * (second + 1)
     for i in range(1, first + 1):
         previous, columns = columns, [np.ones(1)]
@@ -86,31 +124,68 @@ def rank_sum_cdf(first: int, second: int) -> Floats:
             probabilities[j:] += previous[j] * (i / (i + j))
             probabilities[: i * (j - 1) + 1] += columns[j - 1] * (j / (i + j))
             columns.append(probabilities)
-    return np.cumsum(columns[second])
+    return RankDistribution(np.cumsum(columns[second]))
 
 
-def _from_pairs(pairs: Floats, cdf: Floats, n: int) -> Estimates:
-    """The estimates that a rank test gives by inversion. `pairs` has a row for each comparison with
-    the averages (or differences) of all pairs of observations; `cdf` is the exact distribution of
-    the number of them on one side of the truth.
+def _inverted(
+    smallest: Callable[[int], Floats],
+    size: int,
+    sides: tuple[NDArray[np.int64], NDArray[np.int64]],
+    distribution: RankDistribution,
+    n: int,
+) -> Estimates:
+    """The estimates that a rank test gives by inversion, from the averages (or differences) of all
+    `size` pairs of observations: `smallest(i)` is the i-th of them from 0 on, `sides` how many are
+    at most and at least 0, both with an entry a comparison.
 
     The intervals are closed: an average of exactly 0 counts against a difference on either side.
     Zeros are therefore kept, not dropped, and ties only ever make an interval wider than need be.
     """
-    pairs = np.sort(pairs, axis=1)
-    count = pairs.shape[1]
+    count = len(sides[0])
     bounds = []
     for level in LEVELS:
         # Averages outside the interval on either side: as many as are rare enough.
-        outside = int(np.searchsorted(cdf, (1 - level) / 2, side="right"))
+        outside = distribution.rare((1 - level) / 2)
         if outside:
-            bounds += [pairs[:, outside - 1], pairs[:, count - outside]]
+            bounds += [smallest(outside - 1), smallest(size - outside)]
         else:
-            bounds += [np.full(len(pairs), -np.inf), np.full(len(pairs), np.inf)]
-    centre = (pairs[:, (count - 1) // 2] + pairs[:, count // 2]) / 2
-    at_most, at_least = (pairs <= 0).sum(axis=1), (pairs >= 0).sum(axis=1)
-    p = np.minimum(1.0, 2 * cdf[np.minimum(at_most, at_least)])
-    return Estimates(np.full(len(pairs), n), centre, *bounds, p)
+            bounds += [np.full(count, -np.inf), np.full(count, np.inf)]
+    centre = (smallest((size - 1) // 2) + smallest(size // 2)) / 2
+    p = np.minimum(1.0, 2 * distribution.at_most(np.minimum(*sides)))
+    exact = np.full(count, distribution.table is not None)
+    return Estimates(np.full(count, n), centre, *bounds, p, exact)
+
+
+def _from_pairs(pairs: Floats, distribution: RankDistribution, n: int) -> Estimates:
+    """Of comparisons whose pairs are a row each."""
+    size = pairs.shape[1]
+    middle = {(size - 1) // 2, size // 2}
+    outside = {distribution.rare((1 - level) / 2) for level in LEVELS} - {0}
+    ends = {place for number in outside for place in (number - 1, size - number)}
+    pairs = np.partition(pairs, sorted(middle | ends), axis=1)
+    sides = ((pairs <= 0).sum(axis=1), (pairs >= 0).sum(axis=1))
+    return _inverted(lambda i: pairs[:, i], size, sides, distribution, n)
+
+
+def _from_many_pairs(
+    at_most: Callable[[float], int],
+    at_least_0: int,
+    ends: tuple[float, float],
+    size: int,
+    distribution: RankDistribution,
+    n: int,
+) -> Estimates:
+    """Of one comparison with more pairs than memory should hold: `at_most` counts those that do not
+    exceed a number, all lie within `ends`, and bisection finds the i-th smallest."""
+
+    def smallest(i: int) -> Floats:
+        low, high = ends
+        while low < (middle := low + (high - low) / 2) < high:
+            low, high = (low, middle) if at_most(middle) > i else (middle, high)
+        return np.array([low if at_most(low) > i else high])
+
+    sides = (np.array([at_most(0.0)]), np.array([at_least_0]))
+    return _inverted(smallest, size, sides, distribution, n)
 
 
 def _compact(values: Floats, rows: NDArray[np.int64], count: int) -> Floats:
@@ -142,10 +217,28 @@ def paired(ratios: Floats) -> Estimates:
         if n == 0:
             continue
         values = _compact(ratios, rows, n)
+        if n * (n + 1) // 2 > CHUNK_ELEMENTS:
+            result.put(rows, _paired_of_many(values[0]))
+            continue
         i, j = np.triu_indices(n)
         averages = (values[:, i] + values[:, j]) / 2
-        result.put(rows, _from_pairs(averages, signed_rank_cdf(n), n))
+        result.put(rows, _from_pairs(averages, signed_rank(n), n))
     return result
+
+
+def _paired_of_many(x: Floats) -> Estimates:
+    """`x` is sorted."""
+    n = len(x)
+
+    def at_most(limit: float) -> int:
+        ordered = np.searchsorted(x, 2 * limit - x, side="right").sum()
+        return int(ordered + np.count_nonzero(x <= limit)) // 2
+
+    at_least_0 = (
+        int((n - np.searchsorted(x, -x, side="left")).sum() + np.count_nonzero(x >= 0)) // 2
+    )
+    ends = (float(x[0]), float(x[-1]))
+    return _from_many_pairs(at_most, at_least_0, ends, n * (n + 1) // 2, signed_rank(n), n)
 
 
 def unpaired(first: Floats, second: Floats) -> Estimates:
@@ -160,10 +253,27 @@ def unpaired(first: Floats, second: Floats) -> Estimates:
         if n_first == 0 or n_second == 0:
             continue
         a, b = _compact(first, rows, n_first), _compact(second, rows, n_second)
+        if n_first * n_second > CHUNK_ELEMENTS:
+            result.put(rows, _unpaired_of_many(a[0], b[0]))
+            continue
         differences = (b[:, :, None] - a[:, None, :]).reshape(len(rows), -1)
-        cdf = rank_sum_cdf(n_first, n_second)
-        result.put(rows, _from_pairs(differences, cdf, min(n_first, n_second)))
+        distribution = rank_sum(n_first, n_second)
+        result.put(rows, _from_pairs(differences, distribution, min(n_first, n_second)))
     return result
+
+
+def _unpaired_of_many(a: Floats, b: Floats) -> Estimates:
+    """Both are sorted."""
+
+    def at_most(limit: float) -> int:
+        return int(np.searchsorted(b, a + limit, side="right").sum())
+
+    at_least_0 = int((len(b) - np.searchsorted(b, a, side="left")).sum())
+    ends = (float(b[0] - a[-1]), float(b[-1] - a[0]))
+    distribution = rank_sum(len(a), len(b))
+    return _from_many_pairs(
+        at_most, at_least_0, ends, len(a) * len(b), distribution, min(len(a), len(b))
+    )
 
 
 def bootstrapped(ratios: Floats, seed: int) -> Estimates:
@@ -284,10 +394,13 @@ def holm(p: Floats) -> Floats:
     return adjusted
 
 
-def least_blocks(comparisons: int) -> int:
-    """The fewest blocks with which the signed-rank test can find any difference at all, after Holm
-    over so many comparisons: even if all blocks agree, its p-value is 2 / 2^n."""
-    return math.ceil(math.log2(2 * max(1, comparisons) / ALPHA))
+def least_blocks(comparisons: int, *, paired: bool = True) -> int:
+    """The fewest blocks, or repetitions on either side, with which a rank test can find any
+    difference at all, after Holm over so many comparisons: even if all of them agree."""
+    n = 1
+    while least_p(n, paired=paired) * max(1, comparisons) > ALPHA:
+        n += 1
+    return n
 
 
 def least_p(n: int, *, paired: bool) -> float:

@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from overlap.judge.standing import peers_ahead
@@ -96,3 +97,25 @@ def test_lateness_is_a_figure_too():
     late = {"coroutine:a": {"lateness_p50_s": 2e-3}, "fast": {"lateness_p50_s": 1e-3}}
     (found,) = peers_ahead(records(8, {"coroutine:a": 1.0, "fast": 1.0}, **late))
     assert found.metric.name == "lateness" and found.ratio == pytest.approx(0.5)
+
+
+def test_the_best_of_many_equal_backends_is_not_picked_on_what_it_is_compared_on():
+    generator = np.random.default_rng(1)
+    names = [f"coroutine:{letter}" for letter in "abcdefgh"]
+    found = []
+    for _ in range(40):
+        run = records(12, dict.fromkeys([*names, "fast"], 1.0))
+        for sample in run.samples:
+            sample["counters"]["wall_s"] = float(np.exp(generator.normal(0, 0.2)))
+        found += peers_ahead(run)
+    # A peer is as good as the others: it is behind the luckiest of them no more often than chance.
+    assert len(found) <= 4
+
+
+def test_many_peers_need_more_evidence_than_one():
+    generator = np.random.default_rng(2)
+    MODELS.update({f"peer{i}": "event loop" for i in range(40)})
+    run = records(12, dict.fromkeys(["coroutine:a", *(f"peer{i}" for i in range(40))], 1.0))
+    for sample in run.samples:
+        sample["counters"]["wall_s"] = float(np.exp(generator.normal(0, 0.1)))
+    assert peers_ahead(run) == []

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from overlap.judge.statistics import Estimates, paired, unpaired
+from overlap.judge.statistics import Estimates, least_blocks, paired, unpaired
 from overlap.judge.verdicts import MARGIN, Noise, Verdict, judge, more_blocks, noise_of, tiers
 
 
@@ -32,8 +32,10 @@ def placebo_within(ratio):
         # The 90% interval decides on the same, though the 95% interval leaves the margin.
         (estimate(1.01, 0.96, 1.06, inner=(0.97, 1.04)), Noise(), Verdict.SAME),
         (estimate(1.01, 0.96, 1.06, inner=(0.97, 1.051)), Noise(), Verdict.UNKNOWN),
-        # A placebo that differs from itself by up to 12% widens the margin, one by 1% does not.
-        (estimate(1.10, 1.08, 1.12), placebo_within(1.121), Verdict.SAME),
+        # A placebo that differs from itself by up to 12% hides a difference, one by 1% does not; and
+        # what it hides is unknown: the same is only what no noise could make different.
+        (estimate(1.10, 1.08, 1.12), placebo_within(1.121), Verdict.UNKNOWN),
+        (estimate(1.00, 0.93, 1.07), placebo_within(1.121), Verdict.UNKNOWN),
         (estimate(1.10, 1.08, 1.12), placebo_within(1.01), Verdict.MORE),
         # No difference is claimed that the machine shows between equal backends.
         (estimate(1.02, 1.01, 1.03), placebo_within(1.03), Verdict.SAME),
@@ -126,6 +128,14 @@ def test_missing_blocks_come_first_and_hopeless_cases_are_named():
     assert more_blocks(estimate(1.2, 0.95, 1.5, n=30), Noise()) == [20]
 
 
+def test_repetitions_without_blocks_decide_earlier():
+    # Four a side that do not overlap: 2 / 70. Three: 2 / 20.
+    three, four = (unpaired(np.zeros((1, n)), np.ones((1, n))) for n in (3, 4))
+    assert more_blocks(three, Noise(), paired=[False]) == [1]
+    assert judge(four, Noise()) == [Verdict.MORE]
+    assert least_blocks(1, paired=False) == 4 and least_blocks(1) == 6
+
+
 # Tiers.
 
 
@@ -152,7 +162,7 @@ def test_no_tiers_where_nothing_is_decided():
 
 def test_differences_below_the_noise_floor_make_no_tier():
     assert tiers_of([1.0, 1.1], spread=0.01) == [1, 2]
-    assert tiers_of([1.0, 1.1], spread=0.01, noise=placebo_within(1.2)) == [1, 1]
+    assert tiers_of([1.0, 1.1], spread=0.01, noise=placebo_within(1.2)) is None
 
 
 # Known truth.

@@ -47,7 +47,8 @@ class Noise:
     unstable: bool = False
 
     def margin(self, least: float = MARGIN) -> float:
-        """What a difference must pass to matter."""
+        """What a difference must pass to matter. To be the same is another thing, for which no noise
+        makes up."""
         return max(least, self.floor or 0.0)
 
 
@@ -73,7 +74,7 @@ def judge(estimates: Estimates, noise: Noise, least_margin: float = MARGIN) -> l
     margin, floor = noise.margin(least_margin), noise.floor or 0.0
     differs = (holm(estimates.p) <= ALPHA) & (np.abs(estimates.centre) > floor)
     passes = np.abs(estimates.centre) > margin
-    within = (estimates.inner_low >= -margin) & (estimates.inner_high <= margin)
+    within = (estimates.inner_low >= -least_margin) & (estimates.inner_high <= least_margin)
     # Five blocks give a 90% interval, too; but one line must be drawn, and it is drawn at six.
     within &= np.isfinite(estimates.low)
     verdicts = []
@@ -87,27 +88,30 @@ def judge(estimates: Estimates, noise: Noise, least_margin: float = MARGIN) -> l
     return verdicts
 
 
-def more_blocks(estimates: Estimates, noise: Noise) -> list[int | None]:
-    """For each comparison about how many more blocks would decide it, if the estimate stays where
-    it is and intervals shrink with the square root of the number of blocks; None if no number below
-    MANY_BLOCKS would."""
-    margin, floor, m = noise.margin(), noise.floor or 0.0, max(1, len(estimates))
+def more_blocks(
+    estimates: Estimates, noise: Noise, *, paired: Sequence[bool] = ()
+) -> list[int | None]:
+    """For each comparison about how many more blocks (or repetitions on either side, where it is not
+    `paired`) would decide it, if the estimate stays where it is and intervals shrink with the square
+    root of their number; None if no number below MANY_BLOCKS would."""
+    floor, m = noise.floor or 0.0, max(1, len(estimates))
     result: list[int | None] = []
     for i, n in enumerate(estimates.n.tolist()):
         needed: list[float] = []
+        fewest = least_blocks(m, paired=paired[i] if paired else True)
         size = abs(float(estimates.centre[i]))
         half = float(estimates.high[i] - estimates.low[i]) / 2
         if not math.isfinite(half):
-            result.append(max(1, least_blocks(m) - n))
+            result.append(max(1, fewest - n))
             continue
         if size > floor:
             # Until the interval leaves out 0 in spite of Holm.
             strict = norm.ppf(1 - ALPHA / (2 * m)) / norm.ppf(1 - ALPHA / 2)
             needed.append(n * (half * strict / size) ** 2)
-        if size < margin:
+        if size < MARGIN:
             inner = float(estimates.inner_high[i] - estimates.inner_low[i]) / 2
-            needed.append(n * (inner / (margin - size)) ** 2)
-        least = max(min(needed, default=math.inf), least_blocks(m))
+            needed.append(n * (inner / (MARGIN - size)) ** 2)
+        least = max(min(needed, default=math.inf), fewest)
         result.append(_rounded(least - n) if least - n < MANY_BLOCKS else None)
     return result
 

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from overlap.judge.metrics import METRICS
+from overlap.judge.series import from_records
 from overlap.records.files import Records
 from overlap.show.grid import terminal
 from overlap.show.heads import contaminated_share, harness_share
+from overlap.show.overview import overview
 from overlap.show.run_page import build_tables, markdown, print_terminal
 
 
@@ -265,3 +268,20 @@ def test_markdown_escapes_what_would_break_a_table():
 def test_a_record_that_was_cut_short_is_named(canned):
     canned.cut_short = "its last record was cut short (9 bytes)"
     assert "run.jsonl: its last record was cut short (9 bytes) and is left out." in printed(canned)
+
+
+def test_tables_comparisons_and_claims_read_the_same_samples():
+    name = "gather/a/floor"
+    walls = {0: 9.0, 1: 1.0, 2: 1.1, 3: 1.2}
+    samples = [sample(name, block, dirty=block == 0, wall_s=w) for block, w in walls.items()]
+    samples[3]["repeats_block"] = 0
+    records = records_of([row(name)], samples)
+    (series,) = from_records(records).seen_by(METRICS["wall"]).series
+    assert series.values == {1: 1.0, 2: 1.1, 3: 1.2} and series.middle() == 1.1
+    cells = cells_of(records, name)
+    assert cells["wall"] == "1.10 s" and cells["min–max"] == "1.00–1.20 s"
+    assert overview(records, "gather/a:wall").splitlines()[-1].split(" | ")[3] == "1.10 s"
+    # A metric that the repetition lacks keeps the value of the block that it stands in for.
+    samples[0]["counters"]["bytes_per_task"] = 128.0
+    (series,) = from_records(records).seen_by(METRICS["memory"]).series
+    assert series.values == {0: 128.0}

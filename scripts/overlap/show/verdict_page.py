@@ -19,6 +19,7 @@ from overlap.show.grid import Column, Grid, Line
 from overlap.show.heads import head_line
 
 DEPENDS = "†"
+APPROXIMATE = " (by the normal approximation where there are too many for exact ranks)"
 STYLES = {Verdict.LESS: "green", Verdict.MORE: "red", Verdict.WITHHELD: "yellow"}
 
 
@@ -52,7 +53,8 @@ def verdict(cell: Cell, comparison: Comparison) -> str:
     text = f"{cell.verdict.value} {comparison.question.metric.word(cell.verdict)}"
     if cell.verdict is Verdict.UNKNOWN:
         more = f"{cell.more_blocks:,}" if cell.more_blocks else "over 1,000"
-        text += f" (+{more} block{'' if cell.more_blocks == 1 else 's'})"
+        what = "repetition" if cell.how is How.UNPAIRED else "block"
+        text += f" (+{more} {what}{'' if cell.more_blocks == 1 else 's'})"
     return text + (f" {DEPENDS}" if cell.depends_on_dirty else "")
 
 
@@ -83,7 +85,8 @@ def _estimate_words(comparison: Comparison) -> str:
         name = "median, BCa bootstrap"
     else:
         name = "median difference"
-    return f"{name} and 95% interval; Holm over the comparisons of a case"
+    inexact = "" if all(cell.exact for cell in comparison.judged) else APPROXIMATE
+    return f"{name} and 95% interval{inexact}; Holm over the comparisons of a case"
 
 
 def _source_line(comparison: Comparison, index: int) -> str:
