@@ -1,7 +1,7 @@
 """What two backends can be compared by: one number a sample."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,10 @@ class Metric:
             if all(_is_measured(value) for value in values):
                 return float(sum(values))
         return None
+
+    def of_any(self, samples: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether it was measured at all."""
+        return any(self.of(counters) is not None for counters in samples)
 
     def word(self, verdict: Verdict) -> str:
         return self.words.get(verdict) or COMMON_WORDS[verdict]

@@ -20,6 +20,16 @@ from overlap.records.slow import SlowRows, rules_of
 
 Counters = dict[str, float]
 
+GENERATOR_BOUND = "generator-bound"
+# Of the samples of a row so many may be bound by the load generator before it has no figures of it.
+BOUND_SHARE = 0.1
+
+
+def _is_of_generator(counter: str) -> bool:
+    """Whether a figure says as much of the load generator as of the server, if that had no time left:
+    replies then wait in its queue, and not in the server's."""
+    return counter in ("wall_s", "wall_per_task_s") or counter.startswith("latency_")
+
 
 class Choice(Enum):
     """Which samples are looked at. A disturbed block that was run again counts by its repetition;
@@ -74,10 +84,30 @@ class Series:
         return self.error.startswith("wrong")
 
     @cached_property
+    def bound(self) -> set[int]:
+        """Blocks in which the load generator had no time left."""
+        return {b for b, counters in self.by_block.items() if counters.get("generator_bound")}
+
+    @property
+    def is_generator_bound(self) -> bool:
+        return len(self.bound) > BOUND_SHARE * len(self.by_block)
+
+    @cached_property
+    def sound(self) -> dict[int, Counters]:
+        """What was counted, by block, without what was the load generator's."""
+        bound = set(self.by_block) if self.is_generator_bound else self.bound
+        return {
+            block: {name: value for name, value in counters.items() if not _is_of_generator(name)}
+            if block in bound
+            else counters
+            for block, counters in self.by_block.items()
+        }
+
+    @cached_property
     def every_value(self) -> dict[int, float]:
         """Of the metric, by block: none if the row is wrong."""
         assert self.metric is not None
-        found = {block: self.metric.of(counters) for block, counters in self.by_block.items()}
+        found = {block: self.metric.of(counters) for block, counters in self.sound.items()}
         return {b: v for b, v in found.items() if v is not None and not self.is_wrong}
 
     @cached_property
@@ -106,6 +136,8 @@ class Series:
             return ""
         if self.error or not self.by_block:
             return self.error or "not measured yet"
+        if self.is_generator_bound and self.metric and self.metric.of_any(self.by_block.values()):
+            return f"{GENERATOR_BOUND} in {len(self.bound)} of {len(self.by_block)} samples"
         return f"{self.metric.title}: not measured" if self.metric else ""
 
     def seen_by(self, metric: Metric) -> "Series":
@@ -118,7 +150,7 @@ class Series:
 
     def counts(self, counter: str) -> dict[int, float]:
         """By block, where a sample carries the counter."""
-        found = {block: c[counter] for block, c in self.by_block.items() if counter in c}
+        found = {block: c[counter] for block, c in self.sound.items() if counter in c}
         return self._counting(found)
 
     def median_of(self, counter: str) -> float | None:

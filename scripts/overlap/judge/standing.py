@@ -96,28 +96,28 @@ def _measured(records: Records) -> list[Series]:
     return [row for row in from_records(records).series if not row.words and not row.placebo_of]
 
 
-def _by_model(
-    rows: Sequence[Series], metric: Metric
-) -> Iterator[tuple[str, str, list[Series], list[Series]]]:
-    """Case, model, and of those measured there the suite's own and the peers."""
-    for case in dict.fromkeys(row.case for row in rows):
-        of_case = [row for row in rows if row.case == case and _values(row, metric)]
-        for model in MODELS:
-            found = [row for row in of_case if model_of(row.row) == model]
-            own = [row for row in found if not row.row.model]
-            yield case, model, own, [row for row in found if row.row.model]
+def _by_model(of_case: Sequence[Series]) -> Iterator[tuple[str, list[Series], list[Series]]]:
+    """Model, and of the rows of a case that are of it the suite's own and the peers."""
+    for model in MODELS:
+        found = [row for row in of_case if model_of(row.row) == model]
+        yield model, [r for r in found if not r.row.model], [r for r in found if r.row.model]
+
+
+def _by_case(rows: Sequence[Series]) -> dict[str, list[Series]]:
+    cases: dict[str, list[Series]] = {}
+    for row in rows:
+        cases.setdefault(row.case, []).append(row)
+    return cases
 
 
 def peers_ahead(records: Records) -> list[Ahead]:
     """In the order of the cases, the figures and the models."""
-    rows = _measured(records)
     found: list[Ahead] = []
-    for case in dict.fromkeys(row.case for row in rows):
-        of_case = [row for row in rows if row.case == case]
+    for case, rows in _by_case(_measured(records)).items():
         for metric in (METRICS[name] for name in FIGURES):
-            groups = _by_model(of_case, metric)
+            groups = _by_model([row for row in rows if _values(row, metric)])
             pairings = [
-                _paired(own, peer, metric) for _, _, own, peers in groups if own for peer in peers
+                _paired(own, peer, metric) for _, own, peers in groups if own for peer in peers
             ]
             found += _judged([each for each in pairings if each], case, metric)
     return found
@@ -125,9 +125,9 @@ def peers_ahead(records: Records) -> list[Ahead]:
 
 def not_compared(records: Records) -> list[str]:
     """Where peers were measured and no backend of their model."""
-    groups = _by_model(_measured(records), METRICS["wall"])
     return [
         f"{case} ({model}: {', '.join(peer.backend for peer in peers)})"
-        for case, model, own, peers in groups
+        for case, rows in _by_case(_measured(records)).items()
+        for model, own, peers in _by_model(rows)
         if peers and not own
     ]

@@ -12,7 +12,7 @@ from overlap.records.files import Records
 from overlap.records.models import OWN_VERSION, is_absent, language_of, model_of, place_of
 from overlap.records.rows import Row
 from overlap.judge.standing import not_compared, peers_ahead
-from overlap.judge.series import Series, from_records
+from overlap.judge.series import GENERATOR_BOUND, Series, from_records
 from overlap.show import grid
 
 Figure = tuple[str, Metric]  # A case, such as gather/1k_empty, and what is shown of it.
@@ -68,7 +68,8 @@ def _cell(row: Series | None, metric: Metric) -> str:
         return NOT_MEASURED
     if row.words:
         return row.words
-    return metric.show(row.seen_by(metric).middle())
+    seen = row.seen_by(metric)
+    return seen.words if seen.words.startswith(GENERATOR_BOUND) else metric.show(seen.middle())
 
 
 def standing(records: Records) -> str:

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.text import Text
 
 from overlap.base.exits import UsageError
-from overlap.base.units import NOT_MEASURED, byte_count, plain, seconds, several_seconds
-from overlap.judge.series import Series, from_records
+from overlap.base.units import NOT_MEASURED, byte_count, plain, seconds, several_seconds, share
+from overlap.judge.series import BOUND_SHARE, GENERATOR_BOUND, Series, from_records
 from overlap.records.files import Records
 from overlap.records.models import OWN_VERSION, is_absent, language_of, model_of, place_of
 from overlap.show import grid
@@ -20,6 +20,11 @@ Cell = Callable[[Series, Series | None], str]
 def _spread(row: Series) -> str:
     walls = row.counts("wall_s").values()
     return several_seconds([min(walls), max(walls)] if walls else [], "–")
+
+
+def _wall(row: Series, _: Series | None) -> str:
+    wall_s = row.median_of("wall_s")
+    return GENERATOR_BOUND if wall_s is None and row.is_generator_bound else seconds(wall_s)
 
 
 def _percentiles(prefix: str) -> Cell:
@@ -80,7 +85,7 @@ def _columns(rows: Sequence[Series]) -> list[tuple[Column, Cell]]:
     counters = {name for row in rows for block in row.by_block.values() for name in block}
     columns: list[tuple[Column, Cell]] = [
         *(PEER_COLUMNS if _has_peers(rows) else []),
-        (Column("wall"), lambda row, _: seconds(row.median_of("wall_s"))),
+        (Column("wall"), _wall),
         (Column("min–max", optional=3), lambda row, _: _spread(row)),
         (Column("C"), lambda row, _: plain(row.median_of("concurrency"))),
         (Column("P"), lambda row, _: plain(row.median_of("parallelism"))),
@@ -129,7 +134,7 @@ def build_table(workload: str, rows: Sequence[Series]) -> Grid:
         table.lines += _lines(case, of_case, floor, columns)
         table.notes += [note for row in of_case for note in (_note(row), _retry_note(row)) if note]
     table.notes[:0] = _floor_notes(floors)
-    table.notes += _absence_notes(rows)
+    table.notes += _generator_notes(rows) + _absence_notes(rows)
     return table
 
 
@@ -176,6 +181,15 @@ def _retry_note(row: Series) -> str:
         return ""
     blocks = f"{len(retried)} of {len(row.attempted)} blocks"
     return f"{row.name}: measured at the second try in {blocks}: {retried[-1]}"
+
+
+def _generator_notes(rows: Sequence[Series]) -> list[str]:
+    if not any(row.is_generator_bound for row in rows):
+        return []
+    return [
+        f"{GENERATOR_BOUND}: the load generator had no time left in over {share(BOUND_SHARE)} of the "
+        "samples, so wall time and latency are its own; CPU and system calls a message still hold"
+    ]
 
 
 def _absence_notes(rows: Sequence[Series]) -> list[str]:

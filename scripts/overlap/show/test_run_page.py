@@ -285,3 +285,31 @@ def test_tables_comparisons_and_claims_read_the_same_samples():
     samples[0]["counters"]["bytes_per_task"] = 128.0
     (series,) = from_records(records).seen_by(METRICS["memory"]).series
     assert series.values == {0: 128.0}
+
+
+@pytest.mark.parametrize(("bound", "shown"), [(1, "1.00 s"), (2, "generator-bound")])
+def test_what_the_load_generator_bound_is_no_figure_of_the_server(bound, shown):
+    name = "echo/100x64/floor:epoll"
+    samples = [
+        sample(
+            name,
+            block,
+            wall_s=9.0 if block < bound else 1.0,
+            latency_p99_s=0.1,
+            cpu_per_task_s=4e-6,
+            generator_bound=int(block < bound),
+        )
+        for block in range(12)
+    ]
+    records = records_of([row(name, unit="message")], samples)
+    cells = cells_of(records, name)
+    assert cells["wall"] == shown and cells["CPU/message"] == "4.00 µs"
+    words = {
+        metric: from_records(records).seen_by(METRICS[metric]).series[0].words
+        for metric in ("wall", "p99", "cpu", "max")
+    }
+    told = "" if shown == "1.00 s" else f"generator-bound in {bound} of 12 samples"
+    assert (words["wall"], words["p99"], words["cpu"]) == (told, told, "")
+    assert words["max"] == "longest lateness or latency: not measured"
+    line = overview(records, "echo/100x64:wall").splitlines()[-1]
+    assert line.split(" | ")[3] == (told or shown)
