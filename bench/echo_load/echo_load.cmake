@@ -8,5 +8,6 @@ add_executable(
     echo_load/connect.cpp
     echo_load/echo_load.cpp
     echo_load/report.cpp)
+target_include_directories(echo_load PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(echo_load PRIVATE overlap::core CLI11::CLI11 nlohmann_json::nlohmann_json)
 add_executable(overlap::echo_load ALIAS echo_load)

@@ -1,40 +1,26 @@
 #include "report.hpp"
 
-#include <algorithm>
+#include "bench/harness/percentiles.hpp"
+
 #include <cmath>
 #include <iomanip>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <span>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 namespace overlap::load {
 namespace {
-
-// With n observations the largest lies above the q-quantile with probability 1 - q^n. These are
-// the smallest n that make it 95%: ln(0.05) / ln(q).
-constexpr std::size_t enough_for_p99 = 299;
-constexpr std::size_t enough_for_p999 = 2995;
 
 // A queue before a server that is idle for a share u of the time holds about (1 - u) / u (M/M/1),
 // so below this share some nine replies wait to be read, and waiting here is what latency measures.
 constexpr double least_idle_share = 0.1;
 
-// The nearest rank: the smallest observation that at least a share q of all do not exceed.
-double quantile_s(std::span<std::uint64_t> nanoseconds, double q) {
-    const auto rank =
-        static_cast<std::size_t>(std::ceil(q * static_cast<double>(nanoseconds.size()) - 1e-9));
-    const auto at =
-        nanoseconds.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(rank, 1)) - 1;
-    std::nth_element(nanoseconds.begin(), at, nanoseconds.end());
-    return static_cast<double>(*at) * 1e-9;
-}
-
 }  // namespace
 
 nlohmann::ordered_json summarize(load_result& result) {
-    const std::span<std::uint64_t> latencies = result.latencies_ns;
+    const std::vector<std::uint64_t>& latencies = result.latencies_ns;
     const auto messages = static_cast<double>(latencies.size());
     const double latency_sum_s = std::accumulate(
         latencies.begin(), latencies.end(), 0.0,
@@ -45,12 +31,10 @@ nlohmann::ordered_json summarize(load_result& result) {
     summary["bytes"] = result.bytes;
     summary["wall_s"] = result.wall_s;
     summary["messages_per_s"] = messages / result.wall_s;
-    summary["latency_p50_s"] = quantile_s(latencies, 0.5);
-    if (latencies.size() >= enough_for_p99) summary["latency_p99_s"] = quantile_s(latencies, 0.99);
-    if (latencies.size() >= enough_for_p999) {
-        summary["latency_p999_s"] = quantile_s(latencies, 0.999);
+    for (const auto& [name, seconds] :
+         bench::percentiles("latency", std::move(result.latencies_ns))) {
+        summary[name] = seconds;
     }
-    summary["latency_max_s"] = quantile_s(latencies, 1);
     summary["latency_mean_s"] = latency_sum_s / messages;
     summary["bytes_echoed"] = result.bytes_echoed;
     summary["cpu_s"] = result.cpu_s;

@@ -9,7 +9,7 @@
 namespace overlap::load {
 
 /// One flat object: SI units, the keys that `echo_load --help` explains. Percentiles are exact
-/// (nearest rank) and left out where a run is too short for them. Reorders result.latencies_ns.
+/// (nearest rank) and left out where a run is too short for them. Takes result.latencies_ns.
 nlohmann::ordered_json summarize(load_result& result);
 
 /// The same for people, one figure a line.

@@ -71,7 +71,7 @@ bool drain(int from, std::string& into) {
 
 }  // namespace
 
-child::child(purpose why, const weighing& how, const std::function<void(session&)>& body) {
+child::child(purpose why, const memory_run& how, const std::function<void(session&)>& body) {
     std::array<int, 2> ends{};
     check_errno(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), "socketpair");
     line_ = unique_descriptor(ends[0]);

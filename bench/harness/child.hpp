@@ -23,7 +23,7 @@ using clock = std::chrono::steady_clock;
 class child {
 public:
     /// Exceptions of `body` become a message of kind "error".
-    child(purpose why, const weighing& how, const std::function<void(session&)>& body);
+    child(purpose why, const memory_run& how, const std::function<void(session&)>& body);
     child(const child&) = delete;
     child& operator=(const child&) = delete;
     ~child();

@@ -7,7 +7,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
+#include <string>
 #include <sys/mman.h>
 #include <time.h>
 #include <utility>
@@ -22,10 +24,15 @@ struct flight_interval {
 };
 
 struct flight_summary {
-    /// The sum of all lifetimes: divided by the wall time it is the concurrency (J. Little, "A proof
+    /// The sum of all spans: divided by the wall time it is the concurrency (J. Little, "A proof
     /// for the queuing formula L = lambda W", Operations Research 9, 1961).
-    double lifetimes_s = 0;
+    double spans_s = 0;
     std::size_t peak = 0;  ///< The most tasks that were in flight at one time.
+
+    /// As a measuring process reports them.
+    [[nodiscard]] std::map<std::string, double> figures() const {
+        return {{"spans_s", spans_s}, {"peak_in_flight", static_cast<double>(peak)}};
+    }
 };
 
 [[nodiscard]] inline flight_summary summarize(std::span<const flight_interval> intervals) {

@@ -1,14 +1,20 @@
+// Google Benchmark drives and formats. What is not done its way is all in this file: it adds
+// "/iterations:1/manual_time" to names, and filters and lists by these; here a row has one name, and
+// is made only when it is wanted, since whether it can run takes a process to find out.
 #include "bench/harness/main_program.hpp"
 
 #include "overlap_commit.hpp"
 
+#include <algorithm>
 #include <benchmark/benchmark.h>
 #include <boost/version.hpp>
+#include <cstdlib>
 #include <iostream>
 #include <liburing.h>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <oneapi/tbb/version.h>
+#include <regex>
 #include <string>
 #include <sys/utsname.h>
 
@@ -16,10 +22,9 @@ namespace overlap::bench {
 
 namespace {
 
-/// Shows rows under their plain names: Google Benchmark adds "/iterations:1/manual_time".
 class plain_names : public benchmark::BenchmarkReporter {
 public:
-    explicit plain_names(std::unique_ptr<BenchmarkReporter> inner) : inner_(std::move(inner)) {}
+    explicit plain_names(BenchmarkReporter* inner) : inner_(inner) {}
 
     bool ReportContext(const Context& context) override {
         inner_->SetOutputStream(&GetOutputStream());
@@ -42,6 +47,75 @@ private:
     std::unique_ptr<BenchmarkReporter> inner_;
 };
 
+/// Takes Google Benchmark's filter out of `arguments`, and whether rows are only to be listed.
+bool take_filter(std::vector<std::string>& arguments, options& into) {
+    const std::string filter = "--benchmark_filter=";
+    const std::string list = "--benchmark_list_tests";
+    bool listing = false;
+    if (const char* from_environment = std::getenv("BENCHMARK_FILTER")) {
+        into.filter = from_environment;
+    }
+    std::erase_if(arguments, [&](const std::string& argument) {
+        if (argument.starts_with(filter)) {
+            into.filter = argument.substr(filter.size());
+            return true;
+        }
+        listing = listing || argument == list || argument == list + "=true";
+        return argument.starts_with(list);
+    });
+    if (into.filter == "all") into.filter.clear();  // As Google Benchmark has it.
+    try {
+        static_cast<void>(std::regex(into.filter));
+    } catch (const std::regex_error&) {
+        throw usage_error(filter + into.filter + ": expected a regular expression");
+    }
+    return listing;
+}
+
+/// Gives Google Benchmark its arguments; what neither it nor we know is an error.
+void initialize(const char* program, const std::vector<std::string>& arguments) {
+    std::vector<char*> words{const_cast<char*>(program)};
+    for (const auto& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+    int count = static_cast<int>(words.size());
+    words.push_back(nullptr);
+    benchmark::Initialize(&count, words.data());
+    benchmark::SetBenchmarkFilter(".");
+    if (count > 1) {
+        throw usage_error(std::string("unknown option ") + words[1] + "; --help lists all");
+    }
+}
+
+void run_entry(benchmark::State& state, const entry& what, const measuring_options& how) {
+    const outcome found = what.skip.empty() ? what.measure(how) : outcome{what.skip, {}, {}};
+    if (!found.error.empty()) return state.SkipWithError(found.error.c_str());
+    auto wall = found.walls_s.begin();
+    for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(*wall++);
+    for (const auto& [name, value] : found.figures) state.counters[name] = value;
+}
+
+/// The file reporter needs a wrapper of its own only when it is wanted. Google Benchmark makes its own
+/// reporters for other formats than JSON, and names rows its way.
+void run_all(const std::vector<entry>& entries, const measuring_options& how,
+             const std::vector<std::string>& arguments) {
+    for (const entry& each : entries) {
+        benchmark::RegisterBenchmark(each.name.c_str(),
+                                     [&](benchmark::State& state) { run_entry(state, each, how); })
+            ->Iterations(static_cast<benchmark::IterationCount>(each.iterations))
+            ->UseManualTime()
+            ->Unit(each.in_milliseconds ? benchmark::kMillisecond : benchmark::kNanosecond);
+    }
+    bool to_file = false;
+    bool in_json = true;
+    const std::string format = "--benchmark_out_format=";
+    for (const auto& argument : arguments) {
+        to_file = to_file || argument.starts_with("--benchmark_out=");
+        in_json = in_json && (!argument.starts_with(format) || argument == format + "json");
+    }
+    plain_names display(benchmark::CreateDefaultDisplayReporter());
+    plain_names file(new benchmark::JSONReporter);
+    benchmark::RunSpecifiedBenchmarks(&display, to_file && in_json ? &file : nullptr);
+}
+
 std::string compiler() {
 #if defined(__clang__)
     return "clang " __clang_version__;
@@ -51,7 +125,7 @@ std::string compiler() {
 }
 
 /// What the figures depend on beside the case.
-std::map<std::string, std::string> context_of(const specification& spec) {
+std::map<std::string, std::string> context_of(const case_file& file) {
     utsname system{};
     ::uname(&system);
     return {
@@ -63,12 +137,12 @@ std::map<std::string, std::string> context_of(const specification& spec) {
         {"liburing", OVERLAP_LIBURING_VERSION},
         {"boost", BOOST_LIB_VERSION},
         {"onetbb", std::to_string(TBB_VERSION_MAJOR) + "." + std::to_string(TBB_VERSION_MINOR)},
-        {"specification", spec.path},
-        {"specification_hash", spec.hash},
+        {"specification", file.path()},
+        {"specification_hash", file.hash()},
     };
 }
 
-void print_rows(const std::vector<row>& rows, const specification& spec, const char* workload) {
+void print_rows(const std::vector<row>& rows, const case_file& file, const std::string& workload) {
     nlohmann::json listed = nlohmann::json::array();
     for (const row& each : rows) {
         listed.push_back({{"row", each.name},
@@ -84,147 +158,60 @@ void print_rows(const std::vector<row>& rows, const specification& spec, const c
                           {"skip", each.skip}});
     }
     std::cout << nlohmann::json{{"workload", workload},
-                                {"specification", spec.path},
-                                {"context", context_of(spec)},
+                                {"specification", file.path()},
+                                {"context", context_of(file)},
                                 {"rows", listed}}
                      .dump(1)
               << '\n';
 }
 
-void run_row(benchmark::State& state, const row& what, const measuring_options& measuring) {
-    if (!what.skip.empty()) {
-        state.SkipWithError(what.skip.c_str());
-        return;
-    }
-    const outcome found = measure(what, measuring);
-    if (!found.error.empty()) {
-        state.SkipWithError(found.error.c_str());
-        return;
-    }
-    auto wall = found.walls_s.begin();
-    for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(*wall++);
-    for (const auto& [name, value] : found.figures) state.counters[name] = value;
-}
+}  // namespace
 
-void run_step(benchmark::State& state, const step_row& what, const measuring_options& measuring) {
-    if (!what.skip.empty()) {
-        state.SkipWithError(what.skip.c_str());
-        return;
-    }
+int run_entries(
+    int argc, char** argv, const std::vector<backend_summary>& extra,
+    const std::function<std::optional<std::vector<entry>>(const options& chosen)>& make) {
     try {
-        const double step_s = what.measure(measuring);
-        for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(step_s);
-        state.SetItemsProcessed(1);
-    } catch (const std::exception& error) {
-        state.SkipWithError(error.what());
-    }
-}
-
-/// Gives Google Benchmark its arguments; what neither it nor we know is an error.
-void initialize(const char* program, const std::vector<std::string>& arguments) {
-    std::vector<char*> words{const_cast<char*>(program)};
-    for (const auto& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
-    int count = static_cast<int>(words.size());
-    words.push_back(nullptr);
-    benchmark::Initialize(&count, words.data());
-    benchmark::SetBenchmarkFilter(".");  // Rows are chosen by their plain names, before.
-    if (count > 1) {
-        throw usage_error(std::string("unknown option ") + words[1] + "; --help lists all");
-    }
-}
-
-/// Runs what is registered. The file reporter needs a wrapper of its own only when it is wanted.
-void run_benchmarks(const std::vector<std::string>& arguments) {
-    plain_names display{
-        std::unique_ptr<benchmark::BenchmarkReporter>{benchmark::CreateDefaultDisplayReporter()}};
-    bool to_file = false;
-    for (const auto& argument : arguments) {
-        to_file = to_file || argument.starts_with("--benchmark_out=");
-    }
-    for (const auto& argument : arguments) {
-        // Google Benchmark makes its own reporters for other formats, and names rows its way.
-        const std::string format = "--benchmark_out_format=";
-        if (argument.starts_with(format) && argument != format + "json") to_file = false;
-    }
-    if (to_file) {
-        plain_names file(std::make_unique<benchmark::JSONReporter>());
-        benchmark::RunSpecifiedBenchmarks(&display, &file);
-    } else {
-        benchmark::RunSpecifiedBenchmarks(&display);
-    }
-}
-
-template <class Body>
-int with_usage_errors(const char* program, Body body) {
-    try {
-        return body();
+        std::vector<std::string> arguments(argv + 1, argv + argc);
+        options chosen = take_options(arguments, extra);
+        const bool listing = take_filter(arguments, chosen);
+        initialize(argv[0], arguments);
+        std::optional<std::vector<entry>> entries = make(chosen);
+        if (!entries) return 0;
+        std::erase_if(*entries, [&](const entry& each) { return !chosen.wants_row(each.name); });
+        if (entries->empty()) throw usage_error("no row matches; --benchmark_list_tests lists all");
+        if (listing) {
+            for (const entry& each : *entries) std::cout << each.name << '\n';
+        } else {
+            run_all(*entries, chosen.measuring, arguments);
+        }
+        return 0;
     } catch (const usage_error& error) {
-        std::cerr << program << ": " << error.what() << '\n';
-    } catch (const specification_error& error) {
+        std::cerr << argv[0] << ": " << error.what() << '\n';
+    } catch (const case_error& error) {
         std::cerr << error.what() << '\n';
     }
     return 2;
 }
 
-}  // namespace
-
-int run_suite(int argc, char** argv, const char* workload,
-              const std::vector<backend_summary>& extra, const row_maker& make_rows) {
-    return with_usage_errors(argv[0], [&] {
-        std::vector<std::string> arguments(argv + 1, argv + argc);
-        const options chosen = take_options(arguments, extra);
-        const specification spec = read_specification(chosen.specification);
-        std::vector<row> rows = make_rows(spec, chosen);
-        std::erase_if(rows, [&](const row& each) { return !chosen.wants_row(each.name); });
-        initialize(argv[0], arguments);
+int run_rows(int argc, char** argv, const std::string& workload,
+             const std::vector<backend_summary>& extra,
+             const std::function<std::vector<row>(const case_file&, const options&)>& make) {
+    using entries = std::optional<std::vector<entry>>;
+    return run_entries(argc, argv, extra, [&](const options& chosen) -> entries {
+        const case_file file(chosen.workload_file);
+        std::vector<row> rows = make(file, chosen);
         if (chosen.list_rows) {
-            print_rows(rows, spec, workload);
-            return 0;
+            std::erase_if(rows, [&](const row& each) { return !chosen.wants_row(each.name); });
+            print_rows(rows, file, workload);
+            return std::nullopt;
         }
-        if (rows.empty()) throw usage_error("no row matches; --benchmark_list_tests lists all");
-        if (chosen.list_tests) {
-            for (const row& each : rows) std::cout << each.name << '\n';
-            return 0;
-        }
-        for (const auto& [key, value] : context_of(spec)) {
-            benchmark::AddCustomContext(key, value);
-        }
+        for (const auto& [key, value] : context_of(file)) benchmark::AddCustomContext(key, value);
+        std::vector<entry> made;
         for (const row& each : rows) {
-            benchmark::RegisterBenchmark(
-                each.name.c_str(),
-                [&](benchmark::State& state) { run_row(state, each, chosen.measuring); })
-                ->Iterations(static_cast<benchmark::IterationCount>(each.iterations))
-                ->UseManualTime()
-                ->Unit(benchmark::kMillisecond);
+            made.push_back({each.name, each.skip, each.iterations, true,
+                            [each](const measuring_options& how) { return measure(each, how); }});
         }
-        run_benchmarks(arguments);
-        return 0;
-    });
-}
-
-int run_steps(int argc, char** argv, const std::vector<backend_summary>& extra,
-              const std::function<std::vector<step_row>(const options&)>& make_rows) {
-    return with_usage_errors(argv[0], [&] {
-        std::vector<std::string> arguments(argv + 1, argv + argc);
-        const options chosen = take_options(arguments, extra);
-        if (chosen.list_rows) throw usage_error("--list_rows: primitives have no such list");
-        initialize(argv[0], arguments);
-        std::vector<step_row> rows = make_rows(chosen);
-        std::erase_if(rows, [&](const step_row& each) { return !chosen.wants_row(each.name); });
-        if (rows.empty()) throw usage_error("no row matches; --benchmark_list_tests lists all");
-        if (chosen.list_tests) {
-            for (const step_row& each : rows) std::cout << each.name << '\n';
-            return 0;
-        }
-        for (const step_row& each : rows) {
-            benchmark::RegisterBenchmark(
-                each.name.c_str(),
-                [&](benchmark::State& state) { run_step(state, each, chosen.measuring); })
-                ->Iterations(1)
-                ->UseManualTime();
-        }
-        run_benchmarks(arguments);
-        return 0;
+        return made;
     });
 }
 

@@ -1,32 +1,36 @@
 // The main program that the benchmark binaries share: options, rows, Google Benchmark.
 #pragma once
 
-#include "bench/cases/specification.hpp"
+#include "bench/cases/case_file.hpp"
 #include "bench/harness/options.hpp"
 #include "bench/harness/row.hpp"
 
+#include <cstddef>
 #include <functional>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace overlap::bench {
 
-/// Makes all rows of one workload.
-using row_maker = std::function<std::vector<row>(const specification&, const options&)>;
-
-/// Returns the program's exit status. `extra` are backends beside the built-in ones.
-int run_suite(int argc, char** argv, const char* workload,
-              const std::vector<backend_summary>& extra, const row_maker& make_rows);
-
-/// A row that is one figure, the wall time of a step. `measure` returns it in seconds, and throws
-/// std::runtime_error with what went wrong.
-struct step_row {
+/// What a binary measures under one name.
+struct entry {
     std::string name;
     std::string skip;  ///< Why it cannot be measured here, in words; empty: it can.
-    std::function<double(const measuring_options&)> measure;
+    std::size_t iterations = 1;
+    bool in_milliseconds = false;  ///< How times are shown; otherwise in nanoseconds.
+    std::function<outcome(const measuring_options&)> measure;
 };
 
-/// The same for steps.
-int run_steps(int argc, char** argv, const std::vector<backend_summary>& extra,
-              const std::function<std::vector<step_row>(const options&)>& make_rows);
+/// Measures what `make` returns; nothing if there is no more to be done. `extra` are backends beside
+/// the built-in ones. Returns the program's exit status.
+int run_entries(
+    int argc, char** argv, const std::vector<backend_summary>& extra,
+    const std::function<std::optional<std::vector<entry>>(const options& chosen)>& make);
+
+/// The same for all rows of one workload.
+int run_rows(int argc, char** argv, const std::string& workload,
+             const std::vector<backend_summary>& extra,
+             const std::function<std::vector<row>(const case_file&, const options&)>& make);
 
 }  // namespace overlap::bench

@@ -1,8 +1,6 @@
 // Memory a task: from which runs it is had, and when there is no such figure.
 #include "bench/harness/row.hpp"
-#include "bench/workloads/sleeps/workload.hpp"
 
-#include <chrono>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,8 +8,6 @@ namespace overlap::bench {
 
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using ::testing::Contains;
 using ::testing::DoubleNear;
 using ::testing::Key;
@@ -22,40 +18,42 @@ using ::testing::Pair;
 constexpr std::size_t tasks = 1000;
 constexpr double program_bytes = 5e6;
 
-/// What a made-up backend does when it is measured, and when it is weighed.
+/// What a made-up backend does when it is measured, and in a run for memory.
 struct behaviour {
     double peak_in_flight = tasks;
     double wall_s = 3;
     bool can_stretch = true;
-    double start_s = 0;         ///< What all takes beside the delay when it is weighed, and
+    double start_s = 0;         ///< What all takes beside the delay in a run for memory, and
     double slowed_down_by = 0;  ///< how much of the delay besides.
-    std::function<double(const weighing&)> bytes_of_a_task = [](const weighing&) { return 100.0; };
+    std::function<double(const memory_run&)> bytes_of_a_task = [](const memory_run&) {
+        return 100.0;
+    };
 };
 
 outcome measured(const behaviour& what) {
     row made;
     made.name = "test/case/backend";
     made.tasks = made.work_items = tasks;
-    made.can_weigh = true;
+    made.has_memory = true;
     made.can_stretch = what.can_stretch;
     made.body = [what](session& line) {
-        if (line.why() == purpose::weigh) {
-            const weighing& how = line.how_to_weigh();
+        if (line.why() == purpose::measure_memory) {
+            const memory_run& how = line.memory();
             const auto started = static_cast<double>(tasks * how.quarters / 4);
-            line.report("weight",
+            line.report("memory",
                         {{"peak_memory_bytes", program_bytes + started * what.bytes_of_a_task(how)},
                          {"wall_s", how.least_delay_s * (1 + what.slowed_down_by) + what.start_s}});
             return;
         }
         line.report("iteration", {{"wall_s", what.wall_s}, {"cpu_s", 1.0}});
         line.report("traced", {{"wall_s", what.wall_s}});
-        line.report("flights", {{"lifetimes_s", 1.0}, {"peak_in_flight", what.peak_in_flight}});
+        line.report("flights", {{"spans_s", 1.0}, {"peak_in_flight", what.peak_in_flight}});
     };
     return measure(made, {});
 }
 
-TEST(Weighing, IsASlopeOverRunsOfTheCaseAsItIsWhereAllTasksWereInFlight) {
-    const outcome found = measured({.bytes_of_a_task = [](const weighing& how) {
+TEST(Memory, IsASlopeOverRunsOfTheCaseAsItIsWhereAllTasksWereInFlight) {
+    const outcome found = measured({.bytes_of_a_task = [](const memory_run& how) {
         return how.least_delay_s == 0 ? 100.0 : 0.0;
     }});
     EXPECT_EQ(found.error, "");
@@ -63,8 +61,8 @@ TEST(Weighing, IsASlopeOverRunsOfTheCaseAsItIsWhereAllTasksWereInFlight) {
     EXPECT_THAT(found.figures, Contains(Pair("peak_memory_bytes", program_bytes + 100 * tasks)));
 }
 
-TEST(Weighing, MakesSleepsLongEnoughForAllTasksToBeInFlight) {
-    const auto delay_as_bytes = [](const weighing& how) { return how.least_delay_s; };
+TEST(Memory, MakesSleepsLongEnoughForAllTasksToBeInFlight) {
+    const auto delay_as_bytes = [](const memory_run& how) { return how.least_delay_s; };
     const auto delay_for = [&](double wall_s) {
         return measured({.peak_in_flight = tasks - 1,
                          .wall_s = wall_s,
@@ -75,9 +73,9 @@ TEST(Weighing, MakesSleepsLongEnoughForAllTasksToBeInFlight) {
     EXPECT_NEAR(delay_for(0.01), 1, 1e-6) << "but a second at least";
 }
 
-TEST(Weighing, MakesSleepsLongerUntilAllTasksAreInFlight) {
+TEST(Memory, MakesSleepsLongerUntilAllTasksAreInFlight) {
     behaviour slow{.peak_in_flight = tasks - 1,
-                   .bytes_of_a_task = [](const weighing& how) { return how.least_delay_s; }};
+                   .bytes_of_a_task = [](const memory_run& how) { return how.least_delay_s; }};
     const auto delay_after = [&](double start_s) {
         slow.start_s = start_s;
         return measured(slow).figures.at("bytes_per_task");
@@ -87,22 +85,23 @@ TEST(Weighing, MakesSleepsLongerUntilAllTasksAreInFlight) {
     EXPECT_NEAR(delay_after(50), 100, 1e-6);
 }
 
-TEST(Weighing, HasAllTasksInFlightOrGivesNoFigure) {
+TEST(Memory, HasAllTasksInFlightOrGivesNoFigure) {
     const outcome found = measured({.peak_in_flight = tasks - 1, .slowed_down_by = 2});
     EXPECT_EQ(found.error, "") << "what was measured before is kept";
     EXPECT_THAT(found.figures, Contains(Key("verified")));
     EXPECT_THAT(found.figures, Not(Contains(Key("bytes_per_task"))));
 }
 
-TEST(Weighing, GivesThePeakAloneWhereTasksCannotAllBeInFlight) {
+TEST(Memory, GivesThePeakAloneWhereTasksCannotAllBeInFlight) {
     const outcome found = measured({.peak_in_flight = tasks - 1, .can_stretch = false});
     EXPECT_THAT(found.figures, Contains(Pair("peak_memory_bytes", program_bytes + 100 * tasks)));
     EXPECT_THAT(found.figures, Not(Contains(Key("bytes_per_task"))));
 }
 
-TEST(Weighing, GivesThePeakAloneWhereAHeapGrowsAtOnce) {
-    const outcome found = measured(
-        {.bytes_of_a_task = [](const weighing& how) { return how.quarters == 4 ? 4000.0 : 0.0; }});
+TEST(Memory, GivesThePeakAloneWhereAHeapGrowsAtOnce) {
+    const outcome found = measured({.bytes_of_a_task = [](const memory_run& how) {
+        return how.quarters == 4 ? 4000.0 : 0.0;
+    }});
     EXPECT_THAT(found.figures, Contains(Key("peak_memory_bytes")));
     EXPECT_THAT(found.figures, Not(Contains(Key("bytes_per_task"))));
 }
@@ -128,33 +127,6 @@ TEST(BytesPerTask, NeedsBothStepsToAgreeWithinAFactorOfTwo) {
     EXPECT_EQ(of_steps(2001, 1000), std::nullopt);
     EXPECT_EQ(of_steps(3000, -1000), std::nullopt);
     EXPECT_EQ(of_steps(-1000, 3000), std::nullopt);
-}
-
-sleeps_case sleeping(milliseconds shortest, milliseconds longest) {
-    sleeps_case made;
-    made.tasks = 8;
-    made.shortest = shortest;
-    made.longest = longest;
-    return made;
-}
-
-TEST(SleepsToWeigh, AreStretchedWhereAllAreTheSame) {
-    const auto longest = [](const sleeps_case& spec, double least_delay_s) {
-        return sleeps_workload::cut_down(spec, {.quarters = 3, .least_delay_s = least_delay_s})
-            .longest_delay();
-    };
-    EXPECT_EQ(longest(sleeping(milliseconds(50), milliseconds(50)), 2), seconds(2));
-    EXPECT_EQ(longest(sleeping(seconds(3), seconds(3)), 2), seconds(3)) << "and never shortened";
-    EXPECT_EQ(longest(sleeping(seconds(0), seconds(0)), 2), seconds(0)) << "a yield is no sleep";
-    EXPECT_LE(longest(sleeping(seconds(0), seconds(1)), 2), seconds(1));
-}
-
-TEST(SleepsToWeigh, AreAsManyAsTheQuartersSay) {
-    sleeps_case listed = sleeping(seconds(1), seconds(1));
-    listed.listed.assign(8, seconds(1));
-    const sleeps_case cut = sleeps_workload::cut_down(listed, {.quarters = 2, .least_delay_s = 5});
-    EXPECT_EQ(cut.tasks, 4U);
-    EXPECT_EQ(cut.listed, std::vector<nanoseconds>(4, seconds(1)));
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <benchmark/benchmark.h>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -124,32 +123,6 @@ void take_plugged_loops(options& into, const std::vector<backend_summary>& extra
     into.loops = std::move(names);
 }
 
-/// Google Benchmark would match its filter against names with suffixes ("/iterations:1"), and list
-/// them so; here rows have one name.
-void take_filter(std::vector<std::string>& arguments, options& into) {
-    const std::string filter = "--benchmark_filter=";
-    if (const char* from_environment = std::getenv("BENCHMARK_FILTER")) {
-        into.filter = from_environment;
-    }
-    std::erase_if(arguments, [&](const std::string& argument) {
-        if (argument.starts_with(filter)) {
-            into.filter = argument.substr(filter.size());
-            return true;
-        }
-        if (argument == "--benchmark_list_tests" || argument == "--benchmark_list_tests=true") {
-            into.list_tests = true;
-            return true;
-        }
-        return argument == "--benchmark_list_tests=false";
-    });
-    if (into.filter == "all") into.filter.clear();  // As Google Benchmark has it.
-    try {
-        static_cast<void>(std::regex(into.filter));
-    } catch (const std::regex_error&) {
-        throw usage_error("--benchmark_filter=" + into.filter + ": expected a regular expression");
-    }
-}
-
 }  // namespace
 
 bool options::wants(std::string_view loop, std::string_view backend) const {
@@ -171,13 +144,12 @@ bool options::wants_row(const std::string& name) const {
 options take_options(std::vector<std::string>& arguments,
                      const std::vector<backend_summary>& extra) {
     options into;
-    take_filter(arguments, into);
-    into.specification = own_workloads();
+    into.workload_file = own_workloads();
     into.measuring.load_binary = own_directory() / "echo_load";
 
     CLI::App parser(description);
     parser.set_help_flag("--help,-h", "Print this and leave");
-    parser.add_option("--workloads", into.specification, "The workload file (TOML)")
+    parser.add_option("--workloads", into.workload_file, "The workload file (TOML)")
         ->capture_default_str();
     parser
         .add_option(

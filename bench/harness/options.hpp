@@ -12,14 +12,13 @@
 namespace overlap::bench {
 
 struct options {
-    std::string specification;       ///< Path of the workload file.
+    std::string workload_file;       ///< Its path.
     std::vector<std::string> loops;  ///< Only these, and those plugged in; empty: all.
     std::vector<plugged_loop> plugged_loops;
     std::vector<peer> peers;
     std::vector<std::string> backends;  ///< Only these; empty: all.
     std::string filter;  ///< A regular expression on row names; a leading '-' negates.
     bool list_rows = false;
-    bool list_tests = false;
     double budget_s = 30;  ///< Sleeps that would take longer in one iteration are not run.
     measuring_options measuring;
 

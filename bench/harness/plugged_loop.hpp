@@ -21,10 +21,10 @@ struct plugged_loop {
 /// usage_error when there is no such file.
 plugged_loop probe_plugged_loop(const std::string& path);
 
-/// The table of the loop that this process measures. Each row and each primitive has a process of
-/// its own, so one is enough.
-inline overlap_loop_table measured_table;
-using measured_loop = dynamic_loop<measured_table>;
+/// The functions of the loop that this process measures. Each row and each primitive has a process of
+/// its own, so one set is enough.
+inline overlap_loop_table loop_functions;
+using measured_loop = dynamic_loop<loop_functions>;
 
 /// Coroutines or fibers on a loop from a shared library.
 template <template <class> class Runtime>
@@ -39,7 +39,7 @@ struct plugged_backend {
 
     template <class Use>
     auto with_runtime(Use use) const {
-        measured_table = load_loop(loop.path);
+        loop_functions = load_loop(loop.path);
         measured_loop chosen;
         Runtime<measured_loop> runtime(chosen);
         return use(runtime);

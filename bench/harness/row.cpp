@@ -55,7 +55,7 @@ public:
         outcome found;
         try {
             measure_time(found);
-            if (options_.memory && row_.can_weigh) try_to_weigh(found);
+            if (options_.memory && row_.has_memory) try_to_measure_memory(found);
         } catch (const timed_out&) {
             std::ostringstream words;
             words << "timeout: not done after " << options_.timeout_s << " s";
@@ -82,7 +82,7 @@ private:
                 continue;
             }
             auto figures = message->at("figures").get<counters>();
-            // Lifetimes are averaged over the time that the server ran, which began before the
+            // Spans are averaged over the time that the server ran, which began before the
             // load's clock did.
             if (kind == "traced") traced["wall_s"] = figures.at("wall_s");
             for (const auto& [name, value] : load_) figures[name] = value;
@@ -101,7 +101,7 @@ private:
         found.figures = medians(runs);
         found.figures["sample_s"] = std::chrono::duration<double>(last_iteration - begin).count();
         if (!traced.empty()) {
-            found.figures["concurrency"] = traced.at("lifetimes_s") / traced.at("wall_s");
+            found.figures["concurrency"] = traced.at("spans_s") / traced.at("wall_s");
             found.figures["peak_in_flight"] = traced.at("peak_in_flight");
         }
         found.figures["verified"] = 1;
@@ -118,9 +118,9 @@ private:
     }
 
     /// What was measured before is worth keeping when this fails.
-    void try_to_weigh(outcome& found) {
+    void try_to_measure_memory(outcome& found) {
         try {
-            weigh(found);
+            measure_memory(found);
         } catch (const std::exception& error) {
             std::cerr << row_.name << ": memory was not measured: " << error.what() << '\n';
         }
@@ -129,29 +129,29 @@ private:
     /// Memory of all tasks, and of one as a slope over three sizes, each in a fresh process. Tasks
     /// that are not all in flight at once share memory: they get longer sleeps if they can, or there
     /// is no memory a task.
-    void weigh(outcome& found) {
+    void measure_memory(outcome& found) {
         const bool were_in_flight = had_all_in_flight(found);
-        weighing how;
+        memory_run how;
         if (!were_in_flight && row_.can_stretch) {
             // The shorter a run is, the more chance has to do with how long it takes.
             how.least_delay_s = std::max(2 * found.figures.at("wall_s"), 1.0);
         }
-        const weight all = weigh_all(how);
+        const memory_peak all = measure_all_tasks(how);
         found.figures["peak_memory_bytes"] = all.bytes;
         if (!were_in_flight && !row_.can_stretch) return;
-        const auto weight_of = [&](std::size_t quarters) {
+        const auto peak_with = [&](std::size_t quarters) {
             how.quarters = quarters;
-            const weighed_run run = run_weighed(how);
+            const memory_found run = run_for_memory(how);
             expect_all_in_flight(run, how);
             const std::size_t tasks = row_.tasks * quarters / 4;
-            return weight{static_cast<double>(tasks), run.bytes};
+            return memory_peak{static_cast<double>(tasks), run.bytes};
         };
-        const weight few = weight_of(2);
-        const auto slope = bytes_per_task({few, weight_of(3), all});
+        const memory_peak few = peak_with(2);
+        const auto slope = bytes_per_task({few, peak_with(3), all});
         if (slope) found.figures["bytes_per_task"] = *slope;
     }
 
-    struct weighed_run {
+    struct memory_found {
         double bytes = 0;
         double wall_s = 0;
     };
@@ -159,11 +159,11 @@ private:
     /// No task ends before its delay is over, and none begins later than its delay before the end of
     /// the run: in less than two delays, all have begun before the first one ends. Sleeps that are as
     /// long as the case says need no such proof.
-    static bool surely_in_flight(const weighed_run& run, const weighing& how) {
+    static bool surely_in_flight(const memory_found& run, const memory_run& how) {
         return how.least_delay_s == 0 || run.wall_s < 2 * how.least_delay_s;
     }
 
-    static void expect_all_in_flight(const weighed_run& run, const weighing& how) {
+    static void expect_all_in_flight(const memory_found& run, const memory_run& how) {
         if (surely_in_flight(run, how)) return;
         std::ostringstream words;
         words << "sleeps of " << how.least_delay_s
@@ -174,19 +174,19 @@ private:
 
     /// Makes the sleeps longer until all tasks are in flight: the more of them there are at once, the
     /// longer a backend may take for each, so how long is enough shows only when it is tried.
-    weight weigh_all(weighing& how) {
+    memory_peak measure_all_tasks(memory_run& how) {
         constexpr int tries = 3;
-        weighed_run run = run_weighed(how);
+        memory_found run = run_for_memory(how);
         for (int i = 1; i < tries && !surely_in_flight(run, how); ++i) {
             how.least_delay_s = 2 * (run.wall_s - how.least_delay_s);
-            run = run_weighed(how);
+            run = run_for_memory(how);
         }
         expect_all_in_flight(run, how);
         return {static_cast<double>(row_.tasks), run.bytes};
     }
 
-    weighed_run run_weighed(const weighing& how) {
-        child process(purpose::weigh, how, row_.body);
+    memory_found run_for_memory(const memory_run& how) {
+        child process(purpose::measure_memory, how, row_.body);
         const auto deadline = clock::now() + patience_;
         double most = 0;
         const auto sample = [&] { most = std::max(most, tree_memory_bytes(process.pid())); };
@@ -196,7 +196,7 @@ private:
             const std::string kind = message->at("kind");
             if (kind == "error") throw std::runtime_error(message->at("words"));
             if (kind == "ready") load_for(process, *message, deadline);
-            if (kind == "weight") figures = message->at("figures").get<counters>();
+            if (kind == "memory") figures = message->at("figures").get<counters>();
         }
         expect_plain_end(process);
         if (figures.empty()) throw std::runtime_error("failed: ended too early");
@@ -229,13 +229,13 @@ private:
 
     /// Has echo_load send the messages that a server in the measuring process is waiting for.
     counters generate_load(const json& ready, clock::time_point deadline) {
-        const std::size_t messages = ready.at("messages");
-        program load({options_.load_binary, "--json", "--port",
-                      std::to_string(ready.at("port").get<int>()), "--connections",
-                      std::to_string(ready.at("connections").get<std::size_t>()), "--messages",
-                      std::to_string(messages), "--bytes", std::to_string(row_.message_bytes),
-                      "--at-once", std::to_string(ready.at("at_once").get<std::size_t>()),
-                      "--timeout", std::to_string(std::min(options_.timeout_s / 2, silence_s))});
+        const auto told = [&](const char* name) {
+            return std::to_string(ready.at(name).get<std::size_t>());
+        };
+        program load({options_.load_binary, "--json", "--port", told("port"), "--connections",
+                      told("connections"), "--messages", told("messages"), "--bytes", told("bytes"),
+                      "--at-once", told("at_once"), "--timeout",
+                      std::to_string(std::min(options_.timeout_s / 2, silence_s))});
         const auto result = load.finish(deadline);
         if (const std::string end = describe_status(result.status); !end.empty()) {
             const std::string said = result.errors.substr(0, result.errors.find('\n'));
@@ -262,8 +262,8 @@ private:
 
 }  // namespace
 
-std::optional<double> bytes_per_task(const std::array<weight, 3>& weights) {
-    const auto& [few, more, all] = weights;
+std::optional<double> bytes_per_task(const std::array<memory_peak, 3>& peaks) {
+    const auto& [few, more, all] = peaks;
     const double first = (more.bytes - few.bytes) / (more.tasks - few.tasks);
     const double second = (all.bytes - more.bytes) / (all.tasks - more.tasks);
     const auto [less, most] = std::minmax(first, second);
@@ -271,7 +271,7 @@ std::optional<double> bytes_per_task(const std::array<weight, 3>& weights) {
     const double mean_tasks = (few.tasks + more.tasks + all.tasks) / 3;
     double covariance = 0;
     double variance = 0;
-    for (const weight& each : weights) {
+    for (const memory_peak& each : peaks) {
         covariance += (each.tasks - mean_tasks) * each.bytes;
         variance += (each.tasks - mean_tasks) * (each.tasks - mean_tasks);
     }

@@ -19,21 +19,20 @@ struct row {
     std::string workload;
     std::string case_name;
     std::string backend;
-    std::size_t tasks = 0;       ///< In flight or in turn, as the backend does; echo: connections.
+    std::size_t tasks = 0;       ///< At once or one by one, as the backend does; echo: connections.
     std::size_t work_items = 0;  ///< What `_per_task` figures are divided by; echo: messages.
     const char* unit = "task";   ///< What a work item is called.
     std::size_t iterations = 1;
-    std::size_t message_bytes = 0;  ///< Echo only.
-    double expected_s = 0;          ///< Of one iteration, roughly; 0: unknown.
-    std::string skip;               ///< Why it cannot be measured here, in words; empty: it can.
-    std::string language = {};      ///< Of a peer, as its model and its version.
+    double expected_s = 0;      ///< Of one iteration, roughly; 0: unknown.
+    std::string skip;           ///< Why it cannot be measured here, in words; empty: it can.
+    std::string language = {};  ///< Of a peer, as its model and its version.
     std::string model = {};
     std::string version = {};
     bool uses_processes = false;  ///< Its memory is spread over processes.
     /// Memory a task can be had as a slope: the case has tasks enough and the backend runs them at
     /// once.
-    bool can_weigh = false;
-    /// When it is weighed its sleeps can be made longer, for all tasks to be in flight at once.
+    bool has_memory = false;
+    /// In a run for memory its sleeps can be made longer, for all tasks to be in flight at once.
     bool can_stretch = false;
     std::function<void(session&)> body;  ///< Runs in the measuring process.
 };
@@ -53,7 +52,7 @@ struct outcome {
 };
 
 /// The most memory that a run with so many tasks had resident.
-struct weight {
+struct memory_peak {
     double tasks = 0;
     double bytes = 0;
 };
@@ -64,7 +63,7 @@ struct weight {
 /// step has to say what the other does within a factor of 2. Peaks that differ by chance alone pass
 /// for that in 1 of 16 cases, since the ratio of their second to their first differences is
 /// distributed as sqrt(3) times Cauchy's.
-std::optional<double> bytes_per_task(const std::array<weight, 3>& weights);
+std::optional<double> bytes_per_task(const std::array<memory_peak, 3>& peaks);
 
 /// Forks, so the calling process must have one thread. Never throws for what the row does wrong.
 outcome measure(const row& what, const measuring_options& options);

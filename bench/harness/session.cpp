@@ -4,7 +4,6 @@
 #include <overlap/core/runtime.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sched.h>
@@ -49,13 +48,13 @@ void session::send(const json& message) {
     }
 }
 
-void session::ready_for_load(std::uint16_t port, std::size_t connections, std::size_t messages,
-                             std::size_t at_once) {
+void session::ready_for_load(std::uint16_t port, const server_load& load, std::size_t task_limit) {
     send({{"kind", "ready"},
           {"port", port},
-          {"connections", connections},
-          {"messages", messages},
-          {"at_once", at_once}});
+          {"connections", load.connections},
+          {"messages", load.messages},
+          {"bytes", load.bytes},
+          {"at_once", std::min(load.connections, task_limit)}});
 }
 
 double session::run(const std::string& label, std::size_t repeat,
@@ -117,21 +116,6 @@ void hold_to_cores(std::size_t cores) {
         throw limit_error("needs " + std::to_string(cores) + " cores, has " + std::to_string(kept));
     }
     check_errno(::sched_setaffinity(0, sizeof allowed, &allowed), "sched_setaffinity");
-}
-
-counters percentiles(const std::string& prefix, std::vector<double> values) {
-    counters found;
-    if (values.empty()) return found;
-    std::sort(values.begin(), values.end());
-    const auto at = [&](double quantile) {
-        const auto rank = std::ceil(quantile * static_cast<double>(values.size()));
-        return values[static_cast<std::size_t>(rank) - 1];
-    };
-    found[prefix + "_p50_s"] = at(0.5);
-    if (values.size() >= 299) found[prefix + "_p99_s"] = at(0.99);
-    if (values.size() >= 2995) found[prefix + "_p999_s"] = at(0.999);
-    found[prefix + "_max_s"] = values.back();
-    return found;
 }
 
 }  // namespace overlap::bench

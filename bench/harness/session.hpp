@@ -27,30 +27,36 @@ public:
 
 /// What is asked of the process that a row runs in.
 enum class purpose {
-    measure,        ///< A warm-up, then the measured iterations.
-    measure_trace,  ///< The same, then one more in which each task notes when it was in flight.
-    weigh,          ///< One run, for the memory it takes at its peak.
+    measure,         ///< A warm-up, then the measured iterations.
+    measure_trace,   ///< The same, then one more in which each task notes when it was in flight.
+    measure_memory,  ///< One run, for the memory it takes at its peak.
 };
 
-/// How a case is changed for a run that is weighed.
-struct weighing {
+/// How a case is changed for a run that is for memory.
+struct memory_run {
     std::size_t quarters = 4;  ///< Of its tasks, 2 to 4: what it is cut down to.
     double least_delay_s = 0;  ///< Sleeps that are all equal are no shorter than this.
+};
+
+/// What echo_load is to send to a server that is measured.
+struct server_load {
+    std::size_t connections = 0;
+    std::size_t messages = 0;  ///< Of each connection.
+    std::size_t bytes = 0;     ///< Of each message.
 };
 
 /// The measuring process's end of the line to the benchmark binary.
 class session {
 public:
-    session(int line, purpose what, const weighing& how) noexcept
-        : line_(line), purpose_(what), weighing_(how) {}
+    session(int line, purpose what, const memory_run& how) noexcept
+        : line_(line), purpose_(what), memory_(how) {}
 
     [[nodiscard]] purpose why() const noexcept { return purpose_; }
-    [[nodiscard]] const weighing& how_to_weigh() const noexcept { return weighing_; }
+    [[nodiscard]] const memory_run& memory() const noexcept { return memory_; }
 
-    /// Says that a server listens on `port`, expects `messages` on each connection, and serves so
-    /// many of them `at_once` that each of these has had a reply before one of them ends.
-    void ready_for_load(std::uint16_t port, std::size_t connections, std::size_t messages,
-                        std::size_t at_once);
+    /// Says that a server listens on `port` for this load, and has so many tasks in flight at once at
+    /// most. As many connections have had a reply before one of them ends.
+    void ready_for_load(std::uint16_t port, const server_load& load, std::size_t task_limit);
 
     /// Runs `timed` and reports what that cost, divided by `repeat` where it is a sum. `usage` adds
     /// up what the process and its children have used so far. `figures_of` is given the wall time
@@ -70,7 +76,7 @@ private:
 
     int line_;
     purpose purpose_;
-    weighing weighing_;
+    memory_run memory_;
 };
 
 /// All that the calling process, its children and `runtime`'s live workers have used so far.
@@ -89,10 +95,5 @@ double peak_memory_bytes(pid_t process);
 
 /// Holds this process, and those it forks, to `cores` of the cores it may run on; 0: to all.
 void hold_to_cores(std::size_t cores);
-
-/// Percentiles of `values` (seconds), exact by nearest rank: prefix + "_p50_s", and as far as there
-/// are enough observations for them to mean something, "_p99_s" (299) and "_p999_s" (2,995); always
-/// "_max_s". The least numbers are those at which a 95% upper bound exists (order statistics).
-counters percentiles(const std::string& prefix, std::vector<double> values);
 
 }  // namespace overlap::bench

@@ -1,5 +1,6 @@
 #include "bench/harness/child.hpp"
 #include "bench/harness/flights.hpp"
+#include "bench/harness/percentiles.hpp"
 #include "bench/harness/row.hpp"
 #include "bench/harness/session.hpp"
 
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <gmock/gmock.h>
@@ -24,19 +26,25 @@ namespace {
 using testing::HasSubstr;
 
 TEST(Percentiles, AreExactAndOnlyWhereTheyMeanSomething) {
-    std::vector<double> values(100);
-    std::iota(values.begin(), values.end(), 1.0);
-    EXPECT_EQ(percentiles("x", values), (counters{{"x_p50_s", 50}, {"x_max_s", 100}}));
-    values.resize(2995);
-    std::iota(values.begin(), values.end(), 1.0);
-    std::reverse(values.begin(), values.end());
-    EXPECT_EQ(
-        percentiles("x", values),
-        (counters{{"x_p50_s", 1498}, {"x_p99_s", 2966}, {"x_p999_s", 2993}, {"x_max_s", 2995}}));
-    EXPECT_TRUE(percentiles("x", {}).empty());
+    using found = std::vector<std::pair<std::string, double>>;
+    std::vector<std::int64_t> seconds(100);
+    std::iota(seconds.begin(), seconds.end(), 1);
+    const auto of = [&] {
+        std::vector<std::int64_t> observations = seconds;
+        for (std::int64_t& each : observations) each *= 1'000'000'000;
+        return percentiles("x", observations);
+    };
+    EXPECT_EQ(of(), (found{{"x_p50_s", 50}, {"x_max_s", 100}}));
+    seconds.resize(2995);
+    std::iota(seconds.begin(), seconds.end(), 1);
+    std::reverse(seconds.begin(), seconds.end());
+    EXPECT_EQ(of(),
+              (found{{"x_p50_s", 1498}, {"x_p99_s", 2966}, {"x_p999_s", 2993}, {"x_max_s", 2995}}));
+    seconds.clear();
+    EXPECT_TRUE(of().empty());
 }
 
-TEST(FlightLog, AddsLifetimesAndFindsThePeak) {
+TEST(FlightLog, AddsSpansAndFindsThePeak) {
     flight_log log(8);
     {
         auto first = log.enter();
@@ -49,7 +57,7 @@ TEST(FlightLog, AddsLifetimesAndFindsThePeak) {
     }
     EXPECT_EQ(log.tasks(), 3U);
     EXPECT_EQ(log.summary().peak, 2U);
-    EXPECT_GE(log.summary().lifetimes_s, 0.006) << "3 + 2 + 1 ms at least";
+    EXPECT_GE(log.summary().spans_s, 0.006) << "3 + 2 + 1 ms at least";
 }
 
 TEST(FlightLog, IsSharedWithForkedProcesses) {

@@ -22,14 +22,14 @@
 namespace overlap::bench {
 
 /// One row's measuring process: the harness's end of a conversation with a peer.
-template <class Workload>
+template <workload Workload>
 class measured_peer {
 public:
     using case_type = typename Workload::case_type;
 
     /// Says that the row would take too long rather than let it run for more than `timeout_s`.
-    measured_peer(session& line, const case_type& spec, const peer& which, double timeout_s)
-        : line_(line), spec_(spec), timeout_s_(timeout_s), work_(spec), results_("results"),
+    measured_peer(session& line, const case_type& given, const peer& which, double timeout_s)
+        : line_(line), given_(given), timeout_s_(timeout_s), work_(given), results_("results"),
           flights_("flights"), process_(which.command, which.folder) {
         // System calls are counted for the peer alone: those of a program of this name are left
         // out, and what the peer starts has a name of its own.
@@ -37,32 +37,30 @@ public:
     }
 
     void measure() {
-        if (line_.why() == purpose::weigh) return weigh();
+        if (line_.why() == purpose::measure_memory) return measure_memory();
         const bool trace = line_.why() == purpose::measure_trace;
-        double once_s = measure_once("warm_up", 1, Workload::warm_up(spec_), false);
-        std::size_t repeat = repetitions(spec_.repeat, once_s);
+        double once_s = measure_once("warm_up", 1, Workload::warm_up(given_), false);
+        std::size_t repeat = repetitions(given_.repeat, once_s);
         if (repeat > 1) {
             // The first gather of a program that is compiled as it runs says little of the next.
-            once_s = measure_once("warm_up", repeat, Workload::warm_up(spec_), false);
-            repeat = repetitions(spec_.repeat, once_s);
+            once_s = measure_once("warm_up", repeat, Workload::warm_up(given_), false);
+            repeat = repetitions(given_.repeat, once_s);
         }
-        if (would_take_too_long(once_s, repeat * spec_.iterations + (trace ? 2 : 1))) return;
-        for (std::size_t i = 0; i < spec_.iterations; ++i) {
-            measure_once("iteration", repeat, spec_, false);
+        if (would_take_too_long(once_s, repeat * given_.iterations + (trace ? 2 : 1))) return;
+        for (std::size_t i = 0; i < given_.iterations; ++i) {
+            measure_once("iteration", repeat, given_, false);
         }
         if (!trace) return;
-        const case_type traced = Workload::traced(spec_);
-        const double wall_s = measure_once("traced", 1, traced, true);
-        report_flights(traced, wall_s);
+        report_flights(measure_once("traced", 1, given_, true));
     }
 
 private:
-    void weigh() {
-        const case_type cut_down = Workload::cut_down(spec_, line_.how_to_weigh());
-        const double wall_s = run_once(cut_down, 1, false).answered_s;
+    void measure_memory() {
+        const case_type less = Workload::for_memory(given_, line_.memory());
+        const double wall_s = run_once(less, 1, false).answered_s;
         const double peak = process_.peak_memory_bytes();
-        static_cast<void>(work_.check(cut_down, results_of(cut_down, false), wall_s));
-        line_.report("weight", {{"peak_memory_bytes", peak}, {"wall_s", wall_s}});
+        static_cast<void>(work_.check(less, results_of(less, false), wall_s));
+        line_.report("memory", {{"peak_memory_bytes", peak}, {"wall_s", wall_s}});
     }
 
     /// Warm-ups are no longer than runs, so that this errs on the side of trying.
@@ -76,17 +74,16 @@ private:
     }
 
     /// All repetitions of a run together.
-    peer_run run_once(const case_type& spec, std::size_t repeat, bool trace) {
+    peer_run run_once(const case_type& given, std::size_t repeat, bool trace) {
         const double cpu_before = process_.cpu_s();
         const auto start = std::chrono::steady_clock::now();
         process_.send({{"request", "run"},
                        {"workload", case_type::workload},
-                       {"case", Workload::to_json(spec)},
+                       {"case", given.to_json()},
                        {"repeat", repeat},
                        {"trace", trace}});
-        if constexpr (requires { spec.connections; }) {
-            line_.ready_for_load(process_.receive_port(), spec.connections, spec.messages,
-                                 std::min(spec.connections, process_.task_limit()));
+        if (const auto load = Workload::load_of(given)) {
+            line_.ready_for_load(process_.receive_port(), *load, process_.task_limit());
         }
         peer_run found;
         found.wall_s = process_.receive_number("wall_s");
@@ -98,12 +95,12 @@ private:
 
     /// Done again while the clocks do not agree: a machine that is busy with something else parts them
     /// now and then, a clock that is wrong each time.
-    peer_run run_plausibly(const case_type& spec, std::size_t repeat, bool trace) {
+    peer_run run_plausibly(const case_type& given, std::size_t repeat, bool trace) {
         constexpr int least_tries = 3;
         constexpr double enough_s = 1;
         double all_s = 0;
         for (int tries = 1;; ++tries) {
-            const peer_run run = run_once(spec, repeat, trace);
+            const peer_run run = run_once(given, repeat, trace);
             const std::string why = why_impossible(run, cores_);
             if (why.empty() && fills_its_time(run)) return run;
             all_s += run.answered_s;
@@ -115,11 +112,11 @@ private:
         }
     }
 
-    double measure_once(const std::string& label, std::size_t repeat, const case_type& spec,
+    double measure_once(const std::string& label, std::size_t repeat, const case_type& given,
                         bool trace) {
-        const peer_run run = run_plausibly(spec, repeat, trace);
+        const peer_run run = run_plausibly(given, repeat, trace);
         const auto each = static_cast<double>(repeat);
-        counters figures = work_.check(spec, results_of(spec, trace), run.wall_s / each);
+        counters figures = work_.check(given, results_of(given, trace), run.wall_s / each);
         figures["wall_s"] = run.wall_s / each;
         figures["cpu_s"] = run.cpu_s / each;
         figures["startup_s"] = process_.startup_s();
@@ -128,25 +125,24 @@ private:
     }
 
     /// Has the peer write down what the last run came to, when all of that run has been timed.
-    std::vector<typename Workload::result> results_of(const case_type& spec, bool trace) {
+    std::vector<typename Workload::result> results_of(const case_type& given, bool trace) {
         results_.clear();
         flights_.clear();
         process_.send({{"request", "write"},
                        {"results", results_.path()},
                        {"flights", trace ? flights_.path() : ""}});
         process_.receive_true("written");
-        return results_.template read<typename Workload::result>(Workload::result_count(spec),
+        return results_.template read<typename Workload::result>(Workload::result_count(given),
                                                                  "results");
     }
 
-    void report_flights(const case_type& spec, double wall_s) {
+    void report_flights(double wall_s) {
         const auto intervals =
-            flights_.template read<flight_interval>(Workload::flights(spec), "flights");
+            flights_.template read<flight_interval>(given_.task_count(), "flights");
         check_flights(intervals, wall_s);
         const flight_summary all = summarize(intervals);
-        check_overlap(spec, all);
-        line_.report("flights", {{"lifetimes_s", all.lifetimes_s},
-                                 {"peak_in_flight", static_cast<double>(all.peak)}});
+        check_overlap(all);
+        line_.report("flights", all.figures());
     }
 
     /// Every task has ended after it began, and all of them within the run.
@@ -167,16 +163,16 @@ private:
     }
 
     /// Tasks that wait are in flight for as long as they wait, and overlap.
-    void check_overlap(const case_type& spec, const flight_summary& all) {
+    void check_overlap(const flight_summary& all) {
         constexpr double of_two_clocks = 0.99;
-        const double least_s = Workload::least_lifetimes_s(spec);
-        if (all.lifetimes_s < least_s * of_two_clocks) {
-            throw wrong_result("tasks were in flight for " + std::to_string(all.lifetimes_s) +
+        const double least_s = Workload::least_spans_s(given_);
+        if (all.spans_s < least_s * of_two_clocks) {
+            throw wrong_result("tasks were in flight for " + std::to_string(all.spans_s) +
                                " s all together, expected " + std::to_string(least_s));
         }
-        const std::size_t tasks = Workload::tasks(spec);
+        const std::size_t tasks = given_.task_count();
         const std::size_t possible = std::min(tasks, process_.task_limit());
-        const std::size_t least = Workload::least_in_flight(spec, possible);
+        const std::size_t least = Workload::least_in_flight(given_, possible);
         if (all.peak < least) {
             throw wrong_result("ran at most " + std::to_string(all.peak) + " of " +
                                std::to_string(tasks) + " tasks at once, expected " +
@@ -185,7 +181,7 @@ private:
     }
 
     session& line_;
-    const case_type spec_;
+    const case_type given_;
     const double timeout_s_;
     const std::size_t cores_ = available_cores();
     Workload work_;
@@ -195,36 +191,37 @@ private:
 };
 
 /// The row of one case on one peer, if it was chosen.
-template <class Workload>
-void add_peer_row(const typename Workload::case_type& spec, const peer& which,
+template <workload Workload>
+void add_peer_row(const typename Workload::case_type& given, const peer& which,
                   const options& chosen, std::vector<row>& into) {
     if (!chosen.wants("", which.name)) return;
-    row made = plain_row<Workload>(spec, which.name);
+    row made = plain_row<Workload>(given, which.name);
     if (!chosen.wants_row(made.name)) return;
     made.language = which.language;
     made.model = which.model;
     made.version = which.version;
     made.skip = which.skip;
     made.uses_processes = which.model == "processes";
-    made.expected_s = Workload::expected_s(spec, which.task_limit);
-    made.can_weigh =
-        Workload::can_weigh(spec, made.uses_processes) && which.task_limit >= made.tasks;
-    if (made.skip.empty() && made.expected_s > chosen.budget_s) {
-        made.skip = "would take " + std::to_string(std::llround(made.expected_s)) + " s";
-    }
+    foresee<Workload>(made, given, which.task_limit, chosen);
     const double timeout_s = chosen.measuring.timeout_s;
-    made.body = [spec, which, timeout_s](session& line) {
-        hold_to_cores(spec.cores);
-        measured_peer<Workload>(line, spec, which, timeout_s).measure();
+    made.body = [given, which, timeout_s](session& line) {
+        hold_to_cores(given.cores);
+        measured_peer<Workload>(line, given, which, timeout_s).measure();
     };
     into.push_back(std::move(made));
 }
 
-/// The rows of one case on all peers that were chosen.
-template <class Workload>
-void add_peer_rows(const typename Workload::case_type& spec, const options& chosen,
-                   std::vector<row>& into) {
-    for (const peer& each : chosen.peers) add_peer_row<Workload>(spec, each, chosen, into);
+/// The rows of one case on the built-in backends, on plugged-in loops and on peers, as far as they
+/// were chosen.
+template <workload Workload>
+void add_all_rows(const typename Workload::case_type& given, const options& chosen,
+                  std::vector<row>& into) {
+    const auto add = [&](const auto& backend) {
+        add_backend_row<Workload>(given, backend, chosen, into);
+    };
+    built_in_backends::for_each(add);
+    for (const plugged_loop& loop : chosen.plugged_loops) for_each_backend_on(loop, add);
+    for (const peer& each : chosen.peers) add_peer_row<Workload>(given, each, chosen, into);
 }
 
 }  // namespace overlap::bench

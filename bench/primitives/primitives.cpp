@@ -31,7 +31,7 @@ struct counting_operation : operation {
     std::uint64_t* total;
 };
 
-void dispatch_operation(turns& all) {
+void dispatch_operation(iterations& all) {
     std::uint64_t total = 0;
     std::vector<counting_operation> operations(dispatch_batch, counting_operation(total));
     operation_queue ready;
@@ -52,7 +52,7 @@ struct counting_task : virtual_task {
     std::uint64_t* total;
 };
 
-void dispatch_virtual(turns& all) {
+void dispatch_virtual(iterations& all) {
     std::uint64_t total = 0;
     std::vector<std::unique_ptr<virtual_task>> tasks;
     tasks.reserve(dispatch_batch);
@@ -66,7 +66,7 @@ void dispatch_virtual(turns& all) {
     }
 }
 
-void dispatch_std_function(turns& all) {
+void dispatch_std_function(iterations& all) {
     std::uint64_t total = 0;
     std::queue<std::function<void()>> ready;
     // Captures as an operation has them: whom to tell, with what, and a little more. Beyond two
@@ -82,16 +82,16 @@ void dispatch_std_function(turns& all) {
 
 // ---- without a loop ------------------------------------------------------------------------------
 
-void spawn_join_thread(turns& all) {
-    for ([[maybe_unused]] auto turn : all) {
+void spawn_join_thread(iterations& all) {
+    for ([[maybe_unused]] auto iteration : all) {
         int result = 0;
         std::thread([&] { result = 1; }).join();
         benchmark::DoNotOptimize(result);
     }
 }
 
-void spawn_join_process(turns& all) {
-    for ([[maybe_unused]] auto turn : all) {
+void spawn_join_process(iterations& all) {
+    for ([[maybe_unused]] auto iteration : all) {
         const pid_t pid = ::fork();
         if (pid == 0) ::_exit(0);
         int status = 0;
@@ -108,11 +108,11 @@ task<int> link(int left) {
 }
 
 /// One await: a frame made, entered, left and freed.
-void await_chain(turns& all) {
+void await_chain(iterations& all) {
     poll_loop loop;
     coroutine<poll_loop> runtime(loop);
-    runtime.run([](turns& with) -> task<void> {
-        for ([[maybe_unused]] auto turn : with) {
+    runtime.run([](iterations& with) -> task<void> {
+        for ([[maybe_unused]] auto iteration : with) {
             benchmark::DoNotOptimize(co_await link(chain_length));
         }
     }(all));
@@ -135,55 +135,59 @@ std::vector<primitive> built_in_primitives() {
 
 void add_plugged_primitives(const plugged_loop& loop, std::vector<primitive>& rows) {
     add_loop_primitives<measured_loop>(
-        loop.name, loop.name, loop.here, [path = loop.path] { measured_table = load_loop(path); },
+        loop.name, loop.name, loop.here, [path = loop.path] { loop_functions = load_loop(path); },
         rows);
 }
 
-/// As many turns as take so long are enough to see a step: calls of clocks and the process's start
+/// As many iterations as take so long are enough to see a step: calls of clocks and the process's start
 /// are nothing beside them.
 constexpr double enough_s = 0.2;
 
 double seconds_a_step(const primitive& what) {
     for (std::size_t count = 1;; count *= 4) {
-        turns all(count);
+        iterations all(count);
         what.body(all);
         if (all.seconds() >= enough_s) {
-            return all.seconds() / static_cast<double>(count * what.steps_a_turn);
+            return all.seconds() / static_cast<double>(count * what.steps_per_iteration);
         }
     }
 }
 
-/// In a process of its own. Throws std::runtime_error with what went wrong.
-double measure_step(const primitive& what, const measuring_options& measuring) {
+/// In a process of its own.
+outcome measure_step(const primitive& what, const measuring_options& how) {
     child process(purpose::measure, {},
                   [&](session& line) { line.report("step", {{"wall_s", seconds_a_step(what)}}); });
-    const auto message =
-        process.receive(clock::now() + std::chrono::duration_cast<clock::duration>(
-                                           std::chrono::duration<double>(measuring.timeout_s)));
-    if (!message) {
-        throw std::runtime_error("failed: the measuring process was " + process.end());
+    const std::chrono::duration<double> patience(how.timeout_s);
+    try {
+        const auto message =
+            process.receive(clock::now() + std::chrono::duration_cast<clock::duration>(patience));
+        if (!message) return {"failed: the measuring process was " + process.end(), {}, {}};
+        if (message->at("kind") == "error") return {message->at("words"), {}, {}};
+        const double step_s = message->at("figures").at("wall_s");
+        return {"", {step_s}, {{"items_per_second", 1 / step_s}}};
+    } catch (const timed_out& error) {
+        return {error.what(), {}, {}};
     }
-    if (message->at("kind") == "error") throw std::runtime_error(message->at("words"));
-    return message->at("figures").at("wall_s");
 }
 
 }  // namespace
 
 int run_primitives(int argc, char** argv, const std::vector<backend_summary>& extra_backends,
                    const std::vector<primitive>& extra) {
-    return run_steps(argc, argv, extra_backends, [&](const options& chosen) {
+    return run_entries(argc, argv, extra_backends, [&](const options& chosen) {
+        if (chosen.list_rows) throw usage_error("--list_rows: primitives have no such list");
         std::vector<primitive> all = built_in_primitives();
         all.insert(all.end(), extra.begin(), extra.end());
         for (const auto& loop : chosen.plugged_loops) add_plugged_primitives(loop, all);
-        std::vector<step_row> rows;
+        std::vector<entry> entries;
         for (const primitive& each : all) {
             const std::string subject = each.name.substr(each.name.rfind('/') + 1);
             if (!chosen.wants(each.loop, subject)) continue;
-            rows.push_back({each.name, each.skip, [each](const measuring_options& measuring) {
-                                return measure_step(each, measuring);
-                            }});
+            entries.push_back(
+                {each.name, each.skip, 1, false,
+                 [each](const measuring_options& how) { return measure_step(each, how); }});
         }
-        return rows;
+        return std::optional(entries);
     });
 }
 

@@ -18,22 +18,22 @@
 
 namespace overlap::bench {
 
-/// What a primitive's body goes through with a range-based for: so many turns, and a stopwatch that
+/// What a primitive's body goes through with a range-based for: so many iterations, and a stopwatch that
 /// runs from the first to the end of the last.
-class turns {
+class iterations {
 public:
     using clock = std::chrono::steady_clock;
 
-    struct end_of_turns {};
+    struct end_of_iterations {};
     class iterator {
     public:
-        explicit iterator(turns& all) : left_(all.count_), all_(&all) {}
+        explicit iterator(iterations& all) : left_(all.count_), all_(&all) {}
         std::size_t operator*() const noexcept { return left_; }
         iterator& operator++() noexcept {
             --left_;
             return *this;
         }
-        bool operator==(end_of_turns) const noexcept {
+        bool operator==(end_of_iterations) const noexcept {
             if (left_ != 0) return false;
             all_->end_ = clock::now();
             return true;
@@ -41,18 +41,18 @@ public:
 
     private:
         std::size_t left_;
-        turns* all_;
+        iterations* all_;
     };
 
-    explicit turns(std::size_t count) : count_(count) {}
+    explicit iterations(std::size_t count) : count_(count) {}
 
     iterator begin() {
         begin_ = end_ = clock::now();
         return iterator(*this);
     }
-    [[nodiscard]] static end_of_turns end() noexcept { return {}; }
+    [[nodiscard]] static end_of_iterations end() noexcept { return {}; }
 
-    /// Of all turns together.
+    /// Of all iterations together.
     [[nodiscard]] double seconds() const {
         return std::chrono::duration<double>(end_ - begin_).count();
     }
@@ -66,20 +66,20 @@ private:
 /// One row.
 struct primitive {
     std::string name;
-    std::string loop;                  ///< That it is about; empty: none in particular.
-    std::string skip;                  ///< Why it cannot be measured here; empty: it can.
-    std::function<void(turns&)> body;  ///< Runs in the measuring process.
-    std::size_t steps_a_turn = 1;
+    std::string loop;                       ///< That it is about; empty: none in particular.
+    std::string skip;                       ///< Why it cannot be measured here; empty: it can.
+    std::function<void(iterations&)> body;  ///< Runs in the measuring process.
+    std::size_t steps_per_iteration = 1;
 };
 
 // ---- on a loop -----------------------------------------------------------------------------------
 
 template <class Loop>
-void post_resume(turns& all) {
+void post_resume(iterations& all) {
     Loop loop;
     coroutine<Loop> runtime(loop);
-    runtime.run([](coroutine<Loop>& on, turns& with) -> task<void> {
-        for ([[maybe_unused]] auto turn : with) co_await on.yield();
+    runtime.run([](coroutine<Loop>& on, iterations& with) -> task<void> {
+        for ([[maybe_unused]] auto iteration : with) co_await on.yield();
     }(runtime, all));
 }
 
@@ -92,11 +92,11 @@ struct stopping_operation : operation {
 
 /// A post and the call of what was posted, with no runtime about it.
 template <class Loop>
-void post_run(turns& all) {
+void post_run(iterations& all) {
     Loop loop;
-    auto turn = all.begin();
+    auto iteration = all.begin();
     stopping_operation count([&] {
-        if (++turn == turns::end()) {
+        if (++iteration == iterations::end()) {
             loop.stop();
         } else {
             loop.post(&count);
@@ -107,12 +107,12 @@ void post_run(turns& all) {
 }
 
 template <class Loop>
-void timer_arm_cancel(turns& all) {
+void timer_arm_cancel(iterations& all) {
     Loop loop;
     const time_point deadline = loop.now() + std::chrono::hours(1);
     timer_operation timer([](operation*) noexcept {});
     stopping_operation stop([&] { loop.stop(); });
-    for ([[maybe_unused]] auto turn : all) {
+    for ([[maybe_unused]] auto iteration : all) {
         loop.call_at(&timer, deadline);
         loop.cancel(&timer);
         loop.post(&stop);
@@ -122,7 +122,7 @@ void timer_arm_cancel(turns& all) {
 
 /// A post to a loop on another thread that sleeps, and its post back: two wake-ups.
 template <class Loop>
-void remote_post_round_trip(turns& all) {
+void remote_post_round_trip(iterations& all) {
     Loop here;
     std::atomic<Loop*> there{nullptr};
     stopping_operation back([&] { here.stop(); });
@@ -135,7 +135,7 @@ void remote_post_round_trip(turns& all) {
         loop.run();
     });
     there.wait(nullptr);
-    for ([[maybe_unused]] auto turn : all) {
+    for ([[maybe_unused]] auto iteration : all) {
         there.load()->post_remote(&forth);
         here.run();
     }
@@ -148,11 +148,11 @@ void remote_post_round_trip(turns& all) {
 inline task<int> one() { co_return 1; }
 
 template <class Loop>
-void spawn_join_coroutine(turns& all) {
+void spawn_join_coroutine(iterations& all) {
     Loop loop;
     coroutine<Loop> runtime(loop);
-    runtime.run([](coroutine<Loop>& on, turns& with) -> task<void> {
-        for ([[maybe_unused]] auto turn : with) {
+    runtime.run([](coroutine<Loop>& on, iterations& with) -> task<void> {
+        for ([[maybe_unused]] auto iteration : with) {
             auto handle = on.spawn(one());
             benchmark::DoNotOptimize(co_await handle);
         }
@@ -160,11 +160,11 @@ void spawn_join_coroutine(turns& all) {
 }
 
 template <class Loop>
-void spawn_join_fiber(turns& all) {
+void spawn_join_fiber(iterations& all) {
     Loop loop;
     fiber<Loop> runtime(loop);
     runtime.run([&] {
-        for ([[maybe_unused]] auto turn : all) {
+        for ([[maybe_unused]] auto iteration : all) {
             auto handle = runtime.spawn([] { return 1; });
             benchmark::DoNotOptimize(handle.join());
         }
@@ -173,11 +173,11 @@ void spawn_join_fiber(turns& all) {
 
 /// A yield: out of a fiber, through the loop's queue, and back in.
 template <class Loop>
-void fiber_switch(turns& all) {
+void fiber_switch(iterations& all) {
     Loop loop;
     fiber<Loop> runtime(loop);
     runtime.run([&] {
-        for ([[maybe_unused]] auto turn : all) runtime.yield();
+        for ([[maybe_unused]] auto iteration : all) runtime.yield();
     });
 }
 
@@ -188,7 +188,7 @@ void add_loop_primitives(const std::string& loop, const std::string& name, const
                          const std::function<void()>& prepare, std::vector<primitive>& rows) {
     const auto add = [&](const std::string& step, const std::string& backend, auto body) {
         const std::string skip = here ? "" : "not available: " + here.reason;
-        rows.push_back({"primitives/" + step + "/" + backend, loop, skip, [=](turns& all) {
+        rows.push_back({"primitives/" + step + "/" + backend, loop, skip, [=](iterations& all) {
                             prepare();
                             body(all);
                         }});
@@ -208,7 +208,7 @@ void add_primitives_of(const loop_backend<coroutine, Loop>&, std::vector<primiti
     const std::string name(Loop::name());
     add_loop_primitives<Loop>(name, name, Loop::available(), [] {}, rows);
     add_loop_primitives<measured_loop>(
-        name, name + "_table", Loop::available(), [] { measured_table = table_of<Loop>; }, rows);
+        name, name + "_table", Loop::available(), [] { loop_functions = table_of<Loop>; }, rows);
 }
 template <class Other>
 void add_primitives_of(const Other&, std::vector<primitive>&) {}  // Its loop has been seen.

@@ -1,8 +1,13 @@
 // Work for the processor that no compiler can shorten, and whose result can be checked.
 #pragma once
 
+#include "bench/harness/session.hpp"
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace overlap::bench {
 
@@ -16,6 +21,24 @@ namespace overlap::bench {
         state ^= state << 5;
     }
     return state;
+}
+
+/// The oracle: the sums of `count` tasks, each of `leaves` leaves that follow one another.
+[[nodiscard]] inline std::vector<std::uint64_t> leaf_sums(std::size_t count, std::size_t leaves,
+                                                          std::uint32_t steps) {
+    std::vector<std::uint64_t> sums(count);
+    for (std::size_t i = 0; i < count * leaves; ++i) sums[i / leaves] += leaf_value(i, steps);
+    return sums;
+}
+
+/// Throws wrong_result at the first value that is not the oracle's. There are as many of both.
+inline void expect_values(const std::vector<std::uint64_t>& values,
+                          const std::vector<std::uint64_t>& expected) {
+    const auto differ = std::mismatch(values.begin(), values.end(), expected.begin());
+    if (differ.first == values.end()) return;
+    throw wrong_result("result " + std::to_string(differ.first - values.begin()) + " is " +
+                       std::to_string(*differ.first) + ", expected " +
+                       std::to_string(*differ.second));
 }
 
 }  // namespace overlap::bench

@@ -129,19 +129,38 @@ function(overlap_plugin_conformance what)
     set_tests_properties(${tests} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1500)
 endfunction()
 
+# Writes the main programs of the benchmark binaries, bench_<program>.cpp in `folder`, one for each
+# workload and one for the primitives, with the backends of `extra` (bench/harness/backends.hpp), which
+# `include` declares. Sets `programs` for the caller.
+function(overlap_bench_programs folder extra include)
+    file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${OVERLAP_SUITE_HEADERS}
+         ${OVERLAP_SUITE_HEADERS}/workloads/*/workload.hpp)
+    set(names)
+    foreach(header IN LISTS headers ITEMS primitives/primitives.hpp)
+        cmake_path(GET header PARENT_PATH name)
+        cmake_path(GET name FILENAME name)
+        set(call "run_workload<${name}_workload, ${extra}>")
+        if(name STREQUAL "primitives")
+            set(call "run_primitives<${extra}>")
+        endif()
+        configure_file(${CMAKE_CURRENT_FUNCTION_LIST_DIR}/bench.cpp.in ${folder}/bench_${name}.cpp
+                       @ONLY)
+        list(APPEND names ${name})
+    endforeach()
+    set(programs ${names} PARENT_SCOPE)
+endfunction()
+
 # A binary beside each of the suite's own. `with` names how rows get the class (bench/harness/backends.hpp).
 function(overlap_plugin_benchmarks with)
     if(NOT OVERLAP_BENCH AND NOT overlap_bench_FOUND)
         message(STATUS "overlap: benchmarks of ${NAME} skipped: the suite (component bench) is not there")
         return()
     endif()
-    file(GLOB suites CONFIGURE_DEPENDS RELATIVE ${OVERLAP_SUITE_HEADERS}
-         ${OVERLAP_SUITE_HEADERS}/workloads/*/workload.hpp)
-    foreach(suite IN LISTS suites ITEMS primitives/primitives.hpp)
-        cmake_path(GET suite PARENT_PATH folder)
-        cmake_path(GET folder FILENAME workload)
-        overlap_plugin_source(bench.cpp bench_${workload}.cpp)
-        overlap_plugin_executable(${NAME}_bench_${workload} overlap::suite)
+    set(sources ${CMAKE_CURRENT_BINARY_DIR}/${NAME})
+    overlap_bench_programs(${sources} "${with}<${TYPE}>" "#include \"${HEADER}\"\n")
+    foreach(program IN LISTS programs)
+        set(source ${sources}/bench_${program}.cpp)
+        overlap_plugin_executable(${NAME}_bench_${program} overlap::suite)
     endforeach()
     # The binaries look for these beside themselves.
     file(CREATE_LINK ${OVERLAP_WORKLOADS} ${CMAKE_CURRENT_BINARY_DIR}/workloads.toml SYMBOLIC)

@@ -1,7 +1,7 @@
 // The echo workload: n tasks, each of which serves one connection until its peer closes it.
 #pragma once
 
-#include "bench/cases/specification.hpp"
+#include "bench/workloads/echo/case.hpp"
 
 #include <overlap/core/runtime.hpp>
 #include <overlap/coroutine/task.hpp>
@@ -57,18 +57,18 @@ std::uint64_t serve_one(Runtime& runtime, int listener, std::size_t buffer_size,
 /// Returns how many bytes each connection echoed. What is passed by reference must have existed when
 /// the runtime was made, for the sake of worker processes.
 template <stackless_runtime Runtime, class Log>
-task<std::vector<std::uint64_t>> serve_all(Runtime& runtime, const echo_case& spec,
+task<std::vector<std::uint64_t>> serve_all(Runtime& runtime, const echo_case& given,
                                            const int& listener, Log& log) {
-    co_return co_await runtime.gather(spec.connections, [&](std::size_t) {
-        return serve_one(runtime, listener, spec.buffer_size(), log.enter());
+    co_return co_await runtime.gather(given.connections, [&](std::size_t) {
+        return serve_one(runtime, listener, given.buffer_size(), log.enter());
     });
 }
 
 template <direct_runtime Runtime, class Log>
-std::vector<std::uint64_t> serve_all(Runtime& runtime, const echo_case& spec, const int& listener,
+std::vector<std::uint64_t> serve_all(Runtime& runtime, const echo_case& given, const int& listener,
                                      Log& log) {
-    return runtime.gather(spec.connections, [&](std::size_t) {
-        return serve_one(runtime, listener, spec.buffer_size(), log.enter());
+    return runtime.gather(given.connections, [&](std::size_t) {
+        return serve_one(runtime, listener, given.buffer_size(), log.enter());
     });
 }
 

@@ -55,16 +55,16 @@ protected:
     /// Serves `connections` while `clients(port)` runs beside it.
     template <class Clients>
     std::vector<std::uint64_t> serve(std::size_t connections, Clients clients) {
-        echo_case spec;
-        spec.connections = connections;
-        spec.bytes = 64;
+        echo_case given;
+        given.connections = connections;
+        given.bytes = 64;
         const unique_descriptor listener = open_listener(endpoint());
         const int descriptor = listener.get();
         const std::uint16_t port = port_of(listener);
         std::jthread beside([&] { clients(port); });
         no_log log;
         return Backend{}.with_runtime([&](auto& runtime) {
-            return run_root(runtime, [&] { return serve_all(runtime, spec, descriptor, log); });
+            return run_root(runtime, [&] { return serve_all(runtime, given, descriptor, log); });
         });
     }
 };
@@ -139,13 +139,13 @@ TYPED_TEST(EchoServer, DescriptorsThatRunOutFailTheTasksWithoutOne) {
     const availability here = TypeParam{}.summary().here;
     if (!here) GTEST_SKIP() << here.reason;
     constexpr std::size_t enough_for = 2;
-    echo_case spec;
-    spec.connections = 4;
-    spec.bytes = 64;
+    echo_case given;
+    given.connections = 4;
+    given.bytes = 64;
     const unique_descriptor listener = open_listener(endpoint());
     const int descriptor = listener.get();
     std::vector<client> clients;
-    for (std::size_t i = 0; i < spec.connections; ++i) {
+    for (std::size_t i = 0; i < given.connections; ++i) {
         clients.emplace_back(port_of(listener)).send("abc");
         clients.back().finish_sending();
     }
@@ -158,7 +158,7 @@ TYPED_TEST(EchoServer, DescriptorsThatRunOutFailTheTasksWithoutOne) {
             few.rlim_cur =
                 static_cast<rlim_t>(unique_descriptor(::dup(descriptor)).get()) + enough_for;
             ::setrlimit(RLIMIT_NOFILE, &few);
-            return run_root(runtime, [&] { return serve_all(runtime, spec, descriptor, log); });
+            return run_root(runtime, [&] { return serve_all(runtime, given, descriptor, log); });
         });
         // Where a task may have ended before the next accepts, two descriptors can do for all.
         EXPECT_THAT(TypeParam{}.summary().name, testing::AnyOf("sequential", "thread_per_task"));

@@ -1,8 +1,8 @@
 // The gather workload: a tree of tasks, each leaf of which yields once and computes.
 #pragma once
 
-#include "bench/cases/specification.hpp"
 #include "bench/workloads/computing.hpp"
+#include "bench/workloads/gather/case.hpp"
 
 #include <overlap/core/runtime.hpp>
 #include <overlap/coroutine/task.hpp>
@@ -34,55 +34,55 @@ std::uint64_t compute_leaf(Runtime& runtime, std::size_t index, std::uint32_t wo
 /// An inner task at `level` (the root's children are at 1): gathers its children, which are leaves
 /// at the last level, and returns their sum.
 template <stackless_runtime Runtime, class Log, class Flight>
-task<std::uint64_t> compute_branch(Runtime& runtime, const gather_case& spec, Log& log,
+task<std::uint64_t> compute_branch(Runtime& runtime, const gather_case& given, Log& log,
                                    std::size_t level, std::size_t index, Flight) {
-    const std::size_t first = index * spec.fan_out;
-    if (level + 1 == spec.depth) {
-        co_return sum_of(co_await runtime.gather(spec.fan_out, [&](std::size_t child) {
-            return compute_leaf(runtime, first + child, spec.work, log.enter());
+    const std::size_t first = index * given.fan_out;
+    if (level + 1 == given.depth) {
+        co_return sum_of(co_await runtime.gather(given.fan_out, [&](std::size_t child) {
+            return compute_leaf(runtime, first + child, given.work, log.enter());
         }));
     }
-    co_return sum_of(co_await runtime.gather(spec.fan_out, [&](std::size_t child) {
-        return compute_branch(runtime, spec, log, level + 1, first + child, log.enter());
+    co_return sum_of(co_await runtime.gather(given.fan_out, [&](std::size_t child) {
+        return compute_branch(runtime, given, log, level + 1, first + child, log.enter());
     }));
 }
 
 template <direct_runtime Runtime, class Log, class Flight>
-std::uint64_t compute_branch(Runtime& runtime, const gather_case& spec, Log& log, std::size_t level,
-                             std::size_t index, Flight) {
-    const std::size_t first = index * spec.fan_out;
-    if (level + 1 == spec.depth) {
-        return sum_of(runtime.gather(spec.fan_out, [&](std::size_t child) {
-            return compute_leaf(runtime, first + child, spec.work, log.enter());
+std::uint64_t compute_branch(Runtime& runtime, const gather_case& given, Log& log,
+                             std::size_t level, std::size_t index, Flight) {
+    const std::size_t first = index * given.fan_out;
+    if (level + 1 == given.depth) {
+        return sum_of(runtime.gather(given.fan_out, [&](std::size_t child) {
+            return compute_leaf(runtime, first + child, given.work, log.enter());
         }));
     }
-    return sum_of(runtime.gather(spec.fan_out, [&](std::size_t child) {
-        return compute_branch(runtime, spec, log, level + 1, first + child, log.enter());
+    return sum_of(runtime.gather(given.fan_out, [&](std::size_t child) {
+        return compute_branch(runtime, given, log, level + 1, first + child, log.enter());
     }));
 }
 
 /// Returns the values of the root's children, by index.
 template <stackless_runtime Runtime, class Log>
-task<std::vector<std::uint64_t>> compute_all(Runtime& runtime, const gather_case& spec, Log& log) {
-    if (spec.depth == 1) {
-        co_return co_await runtime.gather(spec.fan_out, [&](std::size_t index) {
-            return compute_leaf(runtime, index, spec.work, log.enter());
+task<std::vector<std::uint64_t>> compute_all(Runtime& runtime, const gather_case& given, Log& log) {
+    if (given.depth == 1) {
+        co_return co_await runtime.gather(given.fan_out, [&](std::size_t index) {
+            return compute_leaf(runtime, index, given.work, log.enter());
         });
     }
-    co_return co_await runtime.gather(spec.fan_out, [&](std::size_t index) {
-        return compute_branch(runtime, spec, log, 1, index, log.enter());
+    co_return co_await runtime.gather(given.fan_out, [&](std::size_t index) {
+        return compute_branch(runtime, given, log, 1, index, log.enter());
     });
 }
 
 template <direct_runtime Runtime, class Log>
-std::vector<std::uint64_t> compute_all(Runtime& runtime, const gather_case& spec, Log& log) {
-    if (spec.depth == 1) {
-        return runtime.gather(spec.fan_out, [&](std::size_t index) {
-            return compute_leaf(runtime, index, spec.work, log.enter());
+std::vector<std::uint64_t> compute_all(Runtime& runtime, const gather_case& given, Log& log) {
+    if (given.depth == 1) {
+        return runtime.gather(given.fan_out, [&](std::size_t index) {
+            return compute_leaf(runtime, index, given.work, log.enter());
         });
     }
-    return runtime.gather(spec.fan_out, [&](std::size_t index) {
-        return compute_branch(runtime, spec, log, 1, index, log.enter());
+    return runtime.gather(given.fan_out, [&](std::size_t index) {
+        return compute_branch(runtime, given, log, 1, index, log.enter());
     });
 }
 

@@ -7,34 +7,42 @@
 
 namespace overlap::bench {
 
+static_assert(workload<gather_workload>);
+
 namespace {
 
 /// Work from which a thread more is worth its start, which takes some tens of microseconds.
 constexpr std::uint64_t steps_worth_a_thread = 1'000'000;
 
-row floor_row(const gather_case& spec) {
-    row made = plain_row<gather_workload>(spec, "floor");
-    made.can_weigh = gather_workload::can_weigh(spec, false);
-    made.body = floor_body_of<gather_workload>(spec, [](auto&, const gather_case& which) {
-        const auto leaf = [&](std::size_t index) { return leaf_value(index, which.work); };
-        const bool threads_pay = which.leaves() * which.work >= steps_worth_a_thread;
-        const std::size_t threads = threads_pay ? available_cores() : 1;
-        if (which.depth == 1) return floor::gather(which.fan_out, leaf, threads);
-        const auto branch = [&](std::size_t index) {
-            return floor::sum_tree(which.fan_out, which.depth - 1, index, leaf);
-        };
-        return floor::gather(which.fan_out, branch, threads);
-    });
-    return made;
+std::vector<std::uint64_t> run_floor(const gather_case& given) {
+    const auto leaf = [&](std::size_t index) { return leaf_value(index, given.work); };
+    const bool threads_pay = given.leaves() * given.work >= steps_worth_a_thread;
+    const std::size_t threads = threads_pay ? available_cores() : 1;
+    if (given.depth == 1) return floor::gather(given.fan_out, leaf, threads);
+    const auto branch = [&](std::size_t index) {
+        return floor::sum_tree(given.fan_out, given.depth - 1, index, leaf);
+    };
+    return floor::gather(given.fan_out, branch, threads);
 }
 
 }  // namespace
 
-void gather_workload::add_rows(const gather_case& spec, const options& chosen,
+/// A tree does not come in quarters, and processes end too soon.
+bool gather_workload::has_memory(const gather_case& given, bool uses_processes) {
+    return given.depth == 1 && given.fan_out >= least_tasks_for_memory && !uses_processes;
+}
+
+gather_case gather_workload::for_memory(gather_case given, const memory_run& how) {
+    given.fan_out = given.fan_out * how.quarters / 4;
+    return given;
+}
+
+void gather_workload::add_rows(const gather_case& given, const options& chosen,
                                std::vector<row>& into) {
-    if (chosen.wants("", "floor")) into.push_back(floor_row(spec));
-    add_backend_rows<gather_workload>(spec, chosen, into);
-    add_peer_rows<gather_workload>(spec, chosen, into);
+    add_floor_row<gather_workload>(
+        given, {"floor", "", {}}, chosen, into,
+        [](auto&, const gather_case& which) { return run_floor(which); });
+    add_all_rows<gather_workload>(given, chosen, into);
 }
 
 }  // namespace overlap::bench

@@ -1,8 +1,8 @@
 // The heartbeat workload: one task beats at an interval while the others compute.
 #pragma once
 
-#include "bench/cases/specification.hpp"
 #include "bench/workloads/computing.hpp"
+#include "bench/workloads/heartbeat/case.hpp"
 
 #include <overlap/core/runtime.hpp>
 #include <overlap/coroutine/task.hpp>
@@ -24,72 +24,72 @@ struct pulse {
 
 /// Sleeps until one interval after it woke, so that a gap is never shorter than the interval.
 template <stackless_runtime Runtime, class Flight>
-task<pulse> beat(Runtime& runtime, const heartbeat_case& spec, Flight) {
+task<pulse> beat(Runtime& runtime, const heartbeat_case& given, Flight) {
     pulse seen;
     const time_point first = runtime.now();
     time_point last = first;
-    for (std::size_t i = 0; i < spec.beats; ++i) {
-        co_await runtime.sleep_until(last + spec.interval);
+    for (std::size_t i = 0; i < given.beats; ++i) {
+        co_await runtime.sleep_until(last + given.interval);
         const time_point now = runtime.now();
         seen.longest_gap = std::max(seen.longest_gap, nanoseconds(now - last).count());
         last = now;
     }
-    seen.mean_gap = nanoseconds(last - first).count() / static_cast<std::int64_t>(spec.beats);
+    seen.mean_gap = nanoseconds(last - first).count() / static_cast<std::int64_t>(given.beats);
     co_return seen;
 }
 
 template <direct_runtime Runtime, class Flight>
-pulse beat(Runtime& runtime, const heartbeat_case& spec, Flight) {
+pulse beat(Runtime& runtime, const heartbeat_case& given, Flight) {
     pulse seen;
     const time_point first = runtime.now();
     time_point last = first;
-    for (std::size_t i = 0; i < spec.beats; ++i) {
-        runtime.sleep_until(last + spec.interval);
+    for (std::size_t i = 0; i < given.beats; ++i) {
+        runtime.sleep_until(last + given.interval);
         const time_point now = runtime.now();
         seen.longest_gap = std::max(seen.longest_gap, nanoseconds(now - last).count());
         last = now;
     }
-    seen.mean_gap = nanoseconds(last - first).count() / static_cast<std::int64_t>(spec.beats);
+    seen.mean_gap = nanoseconds(last - first).count() / static_cast<std::int64_t>(given.beats);
     return seen;
 }
 
 /// Computes in parts, and yields before each. Part p of task i has the value of leaf
 /// i * parts + p.
 template <stackless_runtime Runtime, class Flight>
-task<pulse> compute_in_parts(Runtime& runtime, const heartbeat_case& spec, std::size_t index,
+task<pulse> compute_in_parts(Runtime& runtime, const heartbeat_case& given, std::size_t index,
                              Flight) {
     pulse computed;
-    for (std::size_t part = 0; part < spec.parts; ++part) {
+    for (std::size_t part = 0; part < given.parts; ++part) {
         co_await runtime.yield();
-        computed.value += leaf_value(index * spec.parts + part, spec.work);
+        computed.value += leaf_value(index * given.parts + part, given.work);
     }
     co_return computed;
 }
 
 template <direct_runtime Runtime, class Flight>
-pulse compute_in_parts(Runtime& runtime, const heartbeat_case& spec, std::size_t index, Flight) {
+pulse compute_in_parts(Runtime& runtime, const heartbeat_case& given, std::size_t index, Flight) {
     pulse computed;
-    for (std::size_t part = 0; part < spec.parts; ++part) {
+    for (std::size_t part = 0; part < given.parts; ++part) {
         runtime.yield();
-        computed.value += leaf_value(index * spec.parts + part, spec.work);
+        computed.value += leaf_value(index * given.parts + part, given.work);
     }
     return computed;
 }
 
 /// Task 0 beats, tasks 1 to n compute.
 template <stackless_runtime Runtime, class Log>
-task<std::vector<pulse>> beat_and_compute(Runtime& runtime, const heartbeat_case& spec, Log& log) {
-    co_return co_await runtime.gather(spec.tasks + 1, [&](std::size_t index) {
-        if (index == 0) return beat(runtime, spec, log.enter());
-        return compute_in_parts(runtime, spec, index - 1, log.enter());
+task<std::vector<pulse>> beat_and_compute(Runtime& runtime, const heartbeat_case& given, Log& log) {
+    co_return co_await runtime.gather(given.tasks + 1, [&](std::size_t index) {
+        if (index == 0) return beat(runtime, given, log.enter());
+        return compute_in_parts(runtime, given, index - 1, log.enter());
     });
 }
 
 template <direct_runtime Runtime, class Log>
-std::vector<pulse> beat_and_compute(Runtime& runtime, const heartbeat_case& spec, Log& log) {
-    return runtime.gather(spec.tasks + 1, [&](std::size_t index) {
-        if (index == 0) return beat(runtime, spec, log.enter());
-        return compute_in_parts(runtime, spec, index - 1, log.enter());
+std::vector<pulse> beat_and_compute(Runtime& runtime, const heartbeat_case& given, Log& log) {
+    return runtime.gather(given.tasks + 1, [&](std::size_t index) {
+        if (index == 0) return beat(runtime, given, log.enter());
+        return compute_in_parts(runtime, given, index - 1, log.enter());
     });
 }
 

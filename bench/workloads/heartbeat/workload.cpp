@@ -2,12 +2,39 @@
 
 #include "bench/peers/peer_rows.hpp"
 
+#include <string>
+
 namespace overlap::bench {
 
-void heartbeat_workload::add_rows(const heartbeat_case& spec, const options& chosen,
+static_assert(workload<heartbeat_workload>);
+
+heartbeat_case heartbeat_workload::warm_up(heartbeat_case given) {
+    given.beats = 1;
+    given.parts = 1;
+    given.work /= 100;
+    return given;
+}
+
+counters heartbeat_workload::check(const heartbeat_case& given, const std::vector<pulse>& pulses,
+                                   double wall_s) const {
+    const auto& expected = given.beats == 1 ? expected_of_warm_up_ : expected_;
+    for (std::size_t i = 0; i < given.tasks; ++i) {
+        if (pulses[i + 1].value == expected[i]) continue;
+        throw wrong_result("computing task " + std::to_string(i) + " returned " +
+                           std::to_string(pulses[i + 1].value) + ", expected " +
+                           std::to_string(expected[i]));
+    }
+    const pulse& heart = pulses.front();
+    if (heart.mean_gap < given.interval.count() || wall_s < given.beating_s()) {
+        throw wrong_result("the heart beat faster than its interval");
+    }
+    return {{"gap_max_s", static_cast<double>(heart.longest_gap) * 1e-9},
+            {"gap_mean_s", static_cast<double>(heart.mean_gap) * 1e-9}};
+}
+
+void heartbeat_workload::add_rows(const heartbeat_case& given, const options& chosen,
                                   std::vector<row>& into) {
-    add_backend_rows<heartbeat_workload>(spec, chosen, into);
-    add_peer_rows<heartbeat_workload>(spec, chosen, into);
+    add_all_rows<heartbeat_workload>(given, chosen, into);
 }
 
 }  // namespace overlap::bench

@@ -1,7 +1,7 @@
 // The sleeps workload: n tasks, each of which sleeps once and says how late it woke.
 #pragma once
 
-#include "bench/cases/specification.hpp"
+#include "bench/workloads/sleeps/case.hpp"
 
 #include <overlap/core/runtime.hpp>
 #include <overlap/coroutine/task.hpp>
@@ -36,16 +36,16 @@ std::int64_t sleep_once(Runtime& runtime, sleeper<Flight> self) {
 
 /// Returns the lateness of each task, by index.
 template <stackless_runtime Runtime, class Log>
-task<std::vector<std::int64_t>> sleep_all(Runtime& runtime, const sleeps_case& spec, Log& log) {
-    co_return co_await runtime.gather(spec.tasks, [&](std::size_t index) {
-        return sleep_once(runtime, sleeper{log.enter(), runtime.now() + spec.delay(index)});
+task<std::vector<std::int64_t>> sleep_all(Runtime& runtime, const sleeps_case& given, Log& log) {
+    co_return co_await runtime.gather(given.tasks, [&](std::size_t index) {
+        return sleep_once(runtime, sleeper{log.enter(), runtime.now() + given.delay(index)});
     });
 }
 
 template <direct_runtime Runtime, class Log>
-std::vector<std::int64_t> sleep_all(Runtime& runtime, const sleeps_case& spec, Log& log) {
-    return runtime.gather(spec.tasks, [&](std::size_t index) {
-        return sleep_once(runtime, sleeper{log.enter(), runtime.now() + spec.delay(index)});
+std::vector<std::int64_t> sleep_all(Runtime& runtime, const sleeps_case& given, Log& log) {
+    return runtime.gather(given.tasks, [&](std::size_t index) {
+        return sleep_once(runtime, sleeper{log.enter(), runtime.now() + given.delay(index)});
     });
 }
 

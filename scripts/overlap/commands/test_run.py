@@ -17,6 +17,7 @@ from overlap.measure.announcement import announcement
 from overlap.measure.costs import Costs
 from overlap.testing.fake_suite import FakeSuite
 from overlap.measure.profiles import read_profiles
+from overlap.measure.suite import WORKLOADS
 from overlap.measure.syscalls import why_no_syscalls
 from overlap.records.files import read_records
 from overlap.records.schema import faults_of_file
@@ -73,7 +74,7 @@ def test_a_run_prints_a_table_a_workload_and_keeps_its_records(runner):
     assert len(records.samples) == 2 * len(ROWS)
     assert records.head["seed"] == 1 and records.head["blocks"] == 2
     assert records.head["specification"]["text"] == "# some workloads\n"
-    assert set(records.head["binaries"]) == {"sleeps", "gather", "echo", "heartbeat", "mix"}
+    assert set(records.head["binaries"]) == set(WORKLOADS)
     assert records.context["compiler"] == "g++ 12"
     first = records.samples[0]
     assert {"row", "workload", "case", "backend", "block", "position", "attempt"} <= set(first)

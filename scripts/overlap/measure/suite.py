@@ -3,6 +3,7 @@
 import argparse
 import re
 import secrets
+import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from overlap.records.files import Records
 from overlap.records.models import language_of, model_of
 from overlap.records.rows import Row
 
-WORKLOADS = ("sleeps", "gather", "echo", "heartbeat", "mix")
+# In the order of their cases.
+WORKLOADS = tuple(tomllib.loads((ROOT / "bench" / "workloads.toml").read_text(encoding="utf-8")))
 OF_PEER = "peers/"  # How a peer's name begins among the hashes.
 # Options that choose rows by what they are, beside --filter.
 PROPERTIES: dict[str, Callable[[Row], str]] = {

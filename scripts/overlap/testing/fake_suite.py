@@ -10,6 +10,8 @@ import stat
 import sys
 from pathlib import Path
 
+from overlap.measure.suite import WORKLOADS
+
 SCRIPT = """#!{python} -S
 import json, os, re, signal, subprocess, sys, time
 
@@ -103,7 +105,7 @@ class FakeSuite:
         self.directory = directory
         (directory / "bench").mkdir(parents=True)
         (directory / "workloads.toml").write_text("# some workloads\n")
-        for workload in ("sleeps", "gather", "echo", "heartbeat", "mix"):
+        for workload in WORKLOADS:
             self._write(
                 workload, [self._row(row) for row in rows if self._name(row).startswith(workload)]
             )

@@ -1,4 +1,5 @@
-#include "bench/cases/specification.hpp"
+#include "bench/cases/case_file.hpp"
+#include "overlap_cases.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -10,23 +11,23 @@
 namespace overlap::bench {
 namespace {
 
-class SpecificationTest : public testing::Test {
+class CaseFile : public testing::Test {
 protected:
-    SpecificationTest()
+    CaseFile()
         : path_(std::filesystem::temp_directory_path() /
                 ("overlap_" + std::to_string(::getpid()) + ".toml")) {}
-    ~SpecificationTest() override { std::filesystem::remove(path_); }
+    ~CaseFile() override { std::filesystem::remove(path_); }
 
-    specification read(const std::string& text) {
+    case_file read(const std::string& text) {
         std::ofstream(path_) << text;
-        return read_specification(path_);
+        return case_file(path_);
     }
 
     /// The complaint about `text`, without the file's name.
     std::string complaint(const std::string& text) {
         try {
             read(text);
-        } catch (const specification_error& error) {
+        } catch (const case_error& error) {
             const std::string line = error.what();
             EXPECT_TRUE(line.starts_with(path_.string() + ":")) << line;
             EXPECT_EQ(line.find('\n'), std::string::npos) << "one line: " << line;
@@ -38,59 +39,31 @@ protected:
     std::filesystem::path path_;
 };
 
-TEST_F(SpecificationTest, ReadsTheCasesOfTheSuite) {
-    const auto spec = read_specification(OVERLAP_WORKLOADS);
-    ASSERT_EQ(spec.sleeps.size(), 5U);
-    EXPECT_EQ(spec.sleeps[0].name, "three_1s") << "cases keep the order of the file";
-    EXPECT_EQ(spec.sleeps[0].tasks, 3U);
-    EXPECT_EQ(spec.sleeps[4].name, "1m_1s");
-    EXPECT_EQ(spec.sleeps[4].tasks, 1'000'000U);
-    ASSERT_EQ(spec.gather.size(), 5U);
-    EXPECT_EQ(spec.gather[2].leaves(), 1'000'000U);
-    EXPECT_EQ(spec.gather[2].tasks(), 1'111'110U);
-    EXPECT_EQ(spec.gather[4].cores, 1U);
-    ASSERT_EQ(spec.echo.size(), 4U);
-    EXPECT_EQ(spec.echo[3].bytes, 16'384U);
-    EXPECT_EQ(spec.heartbeat[1].parts, 100U);
-    EXPECT_EQ(spec.heartbeat[1].interval, std::chrono::milliseconds(1));
-    EXPECT_EQ(spec.mix[0].wait, std::chrono::milliseconds(19));
-    EXPECT_EQ(spec.mix[3].wait, nanoseconds(0));
+TEST_F(CaseFile, ReadsTheCasesOfTheSuite) {
+    const case_file file(OVERLAP_WORKLOADS);
+    const auto sleeps = file.cases<sleeps_case>();
+    const auto gather = file.cases<gather_case>();
+    const auto echo = file.cases<echo_case>();
+    const auto heartbeat = file.cases<heartbeat_case>();
+    const auto mix = file.cases<mix_case>();
+    ASSERT_EQ(sleeps.size(), 5U);
+    EXPECT_EQ(sleeps[0].name, "three_1s") << "cases keep the order of the file";
+    EXPECT_EQ(sleeps[0].tasks, 3U);
+    EXPECT_EQ(sleeps[4].name, "1m_1s");
+    EXPECT_EQ(sleeps[4].tasks, 1'000'000U);
+    ASSERT_EQ(gather.size(), 5U);
+    EXPECT_EQ(gather[2].leaves(), 1'000'000U);
+    EXPECT_EQ(gather[2].task_count(), 1'111'110U);
+    EXPECT_EQ(gather[4].cores, 1U);
+    ASSERT_EQ(echo.size(), 4U);
+    EXPECT_EQ(echo[3].bytes, 16'384U);
+    EXPECT_EQ(heartbeat[1].parts, 100U);
+    EXPECT_EQ(heartbeat[1].interval, std::chrono::milliseconds(1));
+    EXPECT_EQ(mix[0].wait, std::chrono::milliseconds(19));
+    EXPECT_EQ(mix[3].wait, nanoseconds(0));
 }
 
-TEST_F(SpecificationTest, DelaysAreEqualListedOrDrawnByIndex) {
-    const auto spec = read(R"(
-        [sleeps.equal]
-        tasks = 2
-        delay_s = 0.25
-        [sleeps.listed]
-        delays_s = [1, 0.5]
-        [sleeps.uniform]
-        tasks = 1000
-        delay_s = { min = 0.001, max = 0.002, seed = 7 }
-    )");
-    EXPECT_EQ(spec.sleeps[0].delay(1), std::chrono::milliseconds(250));
-    EXPECT_EQ(spec.sleeps[1].delay(0), std::chrono::seconds(1));
-    EXPECT_EQ(spec.sleeps[1].delay(1), std::chrono::milliseconds(500));
-    EXPECT_DOUBLE_EQ(spec.sleeps[1].total_delay_s(), 1.5);
-    EXPECT_EQ(spec.sleeps[1].longest_delay(), std::chrono::seconds(1));
-    const auto& uniform = spec.sleeps[2];
-    EXPECT_EQ(uniform.delay(3).count(),
-              1'000'000 + static_cast<std::int64_t>(splitmix64(10) % 1'000'001));
-    std::int64_t sum = 0;
-    for (std::size_t i = 0; i < 1000; ++i) {
-        EXPECT_GE(uniform.delay(i), std::chrono::milliseconds(1));
-        EXPECT_LE(uniform.delay(i), std::chrono::milliseconds(2));
-        sum += uniform.delay(i).count();
-    }
-    EXPECT_LT(uniform.longest_delay(), uniform.longest) << "what is drawn need not be the bound";
-    EXPECT_NEAR(static_cast<double>(sum) / 1000, 1.5e6, 5e4) << "uniform, seen from afar";
-}
-
-TEST_F(SpecificationTest, SplitMixIsTheOneOfTheSpecification) {
-    EXPECT_EQ(splitmix64(1), 10451216379200822465U);
-}
-
-TEST_F(SpecificationTest, SaysWhatIsWrongAndWhere) {
+TEST_F(CaseFile, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(complaint("[sleeps.a]\ntasks = 0\ndelay_s = 1"),
                 testing::HasSubstr("2: [sleeps.a] tasks = 0: expected a whole number from 1"));
     EXPECT_THAT(complaint("[sleeps.a]\ntasks = 1\ndelay_s = -1"),
@@ -125,24 +98,24 @@ TEST_F(SpecificationTest, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(complaint("\n[sleeps.a\n"), testing::StartsWith("2: "));
 }
 
-TEST_F(SpecificationTest, AFileThatIsNotThereIsNamed) {
+TEST_F(CaseFile, AFileThatIsNotThereIsNamed) {
     EXPECT_THROW(
         {
             try {
-                read_specification("/nonexistent/workloads.toml");
-            } catch (const specification_error& error) {
+                case_file("/nonexistent/workloads.toml");
+            } catch (const case_error& error) {
                 EXPECT_THAT(error.what(), testing::HasSubstr("/nonexistent/workloads.toml"));
                 throw;
             }
         },
-        specification_error);
+        case_error);
 }
 
-TEST_F(SpecificationTest, TheHashIsThatOfTheText) {
+TEST_F(CaseFile, TheHashIsThatOfTheText) {
     const std::string text = "[gather.a]\nfan_out = 1\n";
-    const auto first = read(text).hash;
-    EXPECT_EQ(first, read(text).hash);
-    EXPECT_NE(first, read(text + "# more\n").hash);
+    const auto first = read(text).hash();
+    EXPECT_EQ(first, read(text).hash());
+    EXPECT_NE(first, read(text + "# more\n").hash());
     EXPECT_EQ(first.size(), 16U);
 }
 

@@ -1,3 +1,0 @@
-#include "bench/workloads/mix/workload.hpp"
-
-int main(int argc, char** argv) { return overlap::bench::run_mix(argc, argv); }

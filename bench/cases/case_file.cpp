@@ -1,0 +1,198 @@
+#include "bench/cases/case_file.hpp"
+
+#include "overlap_cases.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <toml++/toml.h>
+
+namespace overlap::bench {
+
+namespace {
+
+constexpr double longest_delay_s = 3600;
+constexpr std::string_view name_characters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+
+[[noreturn]] void complain(const std::string& path, const std::string& table, const toml::node& at,
+                           std::string_view key, const std::string& expected) {
+    std::ostringstream line;
+    line << path << ':' << at.source().begin.line << ": [" << table << "]";
+    if (!key.empty()) {
+        line << ' ' << key;
+        if (!at.is_table() && !at.is_array()) line << " = " << toml::node_view(at);
+    }
+    line << ": expected " << expected;
+    throw case_error(line.str());
+}
+
+std::string hash_of(std::string_view text) {
+    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a, 64 bits (Fowler, Noll and Vo).
+    for (const char c : text) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    }
+    std::array<char, 17> digits{};
+    std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(hash));
+    return digits.data();
+}
+
+std::string read_text(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    if (!file) throw case_error(path + ": cannot be read: expected a workload file (TOML)");
+    return text;
+}
+
+}  // namespace
+
+// ---- one table ----------------------------------------------------------------------------------
+
+struct case_reader::table {
+    std::string path;  ///< Of the file.
+    std::string full_name;
+    std::string name;
+    const toml::table& keys;
+    std::set<std::string> known = {};
+
+    const toml::node& require(std::string_view key, std::string_view expected) {
+        known.insert(std::string(key));
+        const toml::node* node = keys.get(key);
+        if (node == nullptr) {
+            complain(path, full_name, keys, "",
+                     "a key `" + std::string(key) + "`: " + std::string(expected));
+        }
+        return *node;
+    }
+
+    [[nodiscard]] nanoseconds duration(const toml::node& node, std::string_view key) const {
+        double seconds = -1;
+        if (const auto* real = node.as_floating_point()) seconds = real->get();
+        if (const auto* whole = node.as_integer()) seconds = static_cast<double>(whole->get());
+        if (!(seconds >= 0 && seconds <= longest_delay_s)) {
+            complain(path, full_name, node, key, "seconds, a number from 0 to 3600");
+        }
+        return nanoseconds(std::llround(seconds * 1e9));
+    }
+};
+
+const std::string& case_reader::name() const noexcept { return table_->name; }
+
+bool case_reader::has(std::string_view key) const { return table_->keys.contains(key); }
+
+std::int64_t case_reader::integer(std::string_view key, std::int64_t least, std::int64_t most) {
+    const auto* value = table_->require(key, "a whole number").as_integer();
+    if (value == nullptr || value->get() < least || value->get() > most) {
+        fail(key, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    return value->get();
+}
+
+void case_reader::read(std::string_view key, nanoseconds& into, std::string_view expected) {
+    into = table_->duration(table_->require(key, expected), key);
+}
+
+void case_reader::read(std::string_view key, std::vector<nanoseconds>& into) {
+    const auto* list = table_->require(key, "a list of seconds").as_array();
+    if (list == nullptr || list->empty()) fail(key, "a list of at least one number of seconds");
+    for (const auto& item : *list) into.push_back(table_->duration(item, key));
+}
+
+std::optional<case_reader> case_reader::inner(std::string_view key) {
+    const toml::node* node = table_->keys.get(key);
+    if (node == nullptr || !node->is_table()) return std::nullopt;
+    mention({key});
+    const std::string name(key);
+    return case_reader(std::make_shared<table>(
+        table{table_->path, table_->full_name + "." + name, name, *node->as_table()}));
+}
+
+void case_reader::mention(std::initializer_list<std::string_view> keys) {
+    for (const auto key : keys) table_->known.insert(std::string(key));
+}
+
+void case_reader::finish() const {
+    for (const auto& [key, node] : table_->keys) {
+        if (table_->known.contains(std::string(key.str()))) continue;
+        std::string expected = "one of";
+        for (const auto& known : table_->known) expected += " " + known;
+        fail(key.str(), expected + "; this key is not known");
+    }
+}
+
+void case_reader::fail(std::string_view key, const std::string& expected) const {
+    complain(table_->path, table_->full_name, *table_->keys.get(key), key, expected);
+}
+
+void case_base::read_common(case_reader& reader) {
+    name = reader.name();
+    reader.read_optional("iterations", iterations, 1, most_rounds);
+    reader.read_optional("cores", cores, 1, 4096);
+}
+
+// ---- the file -----------------------------------------------------------------------------------
+
+struct case_file::content {
+    toml::table tables;
+};
+
+template <class... Cases>
+void case_file::check_all(const std::tuple<Cases...>*) const {
+    const std::array<std::string, sizeof...(Cases)> workloads{Cases::workload...};
+    for (const auto& [key, node] : content_->tables) {
+        if (std::find(workloads.begin(), workloads.end(), key.str()) != workloads.end()) continue;
+        std::string expected = "a workload, one of";
+        for (const auto& workload : workloads) expected += " " + workload;
+        complain(path_, std::string(key.str()), node, "", expected);
+    }
+    (static_cast<void>(cases<Cases>()), ...);
+}
+
+case_file::case_file(const std::string& path) : path_(path) {
+    const std::string text = read_text(path);
+    hash_ = hash_of(text);
+    try {
+        content_ = std::make_shared<content>(content{toml::parse(text, path)});
+    } catch (const toml::parse_error& error) {
+        std::ostringstream line;
+        line << path << ':' << error.source().begin.line << ": " << error.description()
+             << ": expected TOML (https://toml.io)";
+        throw case_error(line.str());
+    }
+    check_all(static_cast<const all_cases*>(nullptr));
+}
+
+std::vector<case_reader> case_file::readers_of(const std::string& workload) const {
+    const toml::node* node = content_->tables.get(workload);
+    if (node == nullptr) return {};
+    const auto* cases = node->as_table();
+    if (cases == nullptr) {
+        complain(path_, workload, *node, "", "tables, one a case, e.g. [" + workload + ".mine]");
+    }
+    std::vector<case_reader> readers;
+    for (const auto& [key, each] : *cases) {
+        const std::string name(key.str());
+        const std::string full = workload + "." + name;
+        const auto* table = each.as_table();
+        if (table == nullptr) complain(path_, workload, each, name, "a table [" + full + "]");
+        if (name.empty() || name.find_first_not_of(name_characters) != std::string::npos) {
+            complain(path_, workload, each, name, "a name of letters, digits, '_', '-' and '.'");
+        }
+        readers.emplace_back(
+            std::make_shared<case_reader::table>(case_reader::table{path_, full, name, *table}));
+    }
+    // toml++ keeps tables sorted by name; the file's order is the author's.
+    const auto line_of = [&](const case_reader& reader) {
+        return cases->get(reader.name())->source().begin.line;
+    };
+    std::stable_sort(readers.begin(), readers.end(),
+                     [&](const auto& a, const auto& b) { return line_of(a) < line_of(b); });
+    return readers;
+}
+
+}  // namespace overlap::bench

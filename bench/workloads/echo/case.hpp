@@ -1,0 +1,38 @@
+// A case of echo: what comes over how many connections.
+#pragma once
+
+#include "bench/cases/case_file.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+
+namespace overlap::bench {
+
+struct echo_case : case_base {
+    static constexpr const char* workload = "echo";
+
+    std::size_t connections = 0;
+    std::size_t messages = 0;  ///< Of each connection.
+    std::size_t bytes = 0;     ///< Of each message.
+
+    [[nodiscard]] std::size_t task_count() const noexcept { return connections; }
+
+    /// What a task reads into: more than a message, so that a read that got one whole message is
+    /// seen to have emptied the socket.
+    [[nodiscard]] std::size_t buffer_size() const noexcept { return (bytes / 4096 + 1) * 4096; }
+
+    void read(case_reader& reader) {
+        constexpr std::int64_t most_connections = 1'000'000;
+        constexpr std::int64_t most_bytes = std::int64_t{64} << 20;
+        reader.read("connections", connections, 1, most_connections);
+        reader.read("messages", messages, 1, most_tasks);
+        reader.read("bytes", bytes, 1, most_bytes);
+    }
+
+    [[nodiscard]] nlohmann::json to_json() const {
+        return {{"connections", connections}, {"buffer_bytes", buffer_size()}};
+    }
+};
+
+}  // namespace overlap::bench

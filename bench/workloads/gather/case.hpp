@@ -1,0 +1,54 @@
+// A case of gather: the shape of a tree of tasks, and the work of its leaves.
+#pragma once
+
+#include "bench/cases/case_file.hpp"
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace overlap::bench {
+
+struct gather_case : case_base {
+    static constexpr const char* workload = "gather";
+
+    std::size_t fan_out = 0;
+    std::size_t depth = 1;   ///< Levels of gathers; the leaves are below the last.
+    std::uint32_t work = 0;  ///< Steps of xorshift32 a leaf.
+
+    [[nodiscard]] std::size_t leaves() const noexcept {
+        std::size_t count = 1;
+        for (std::size_t level = 0; level < depth; ++level) count *= fan_out;
+        return count;
+    }
+    /// Leaves and inner tasks, without the root.
+    [[nodiscard]] std::size_t task_count() const noexcept {
+        std::size_t level_count = 1;
+        std::size_t sum = 0;
+        for (std::size_t level = 0; level < depth; ++level) {
+            level_count *= fan_out;
+            sum += level_count;
+        }
+        return sum;
+    }
+
+    void read(case_reader& reader) {
+        reader.read("fan_out", fan_out, 1, most_tasks);
+        reader.read_optional("depth", depth, 1, 64);
+        reader.read_optional("work", work, 0, most_work);
+        reader.read_optional("repeat", repeat, 1, most_rounds);
+        const double count = std::pow(static_cast<double>(fan_out), static_cast<double>(depth));
+        if (count > static_cast<double>(most_tasks)) {
+            reader.fail("fan_out",
+                        "fan_out ^ depth to be at most " + std::to_string(most_tasks) + " leaves");
+        }
+    }
+
+    [[nodiscard]] nlohmann::json to_json() const {
+        return {{"fan_out", fan_out}, {"depth", depth}, {"work", work}};
+    }
+};
+
+}  // namespace overlap::bench
