@@ -10,6 +10,9 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARIES = pathlib.Path(os.environ.get("OVERLAP_BUILD", ROOT / "build/release")) / "bench"
+WORKLOADS = sorted(path.parent.name for path in ROOT.glob("bench/workloads/*/workload.cpp"))
+# A case of each that takes no time: NAME.few.
+FEW = "".join((ROOT / f"bench/workloads/{name}/few.toml").read_text() for name in WORKLOADS)
 BRIEF = "[sleeps.brief]\ntasks = 1000\ndelay_s = 0.001\n"
 LEAST_OF_A_THREAD = 4096  # A page of its stack.
 

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import pytest
-from harness.binaries import BINARIES, BRIEF, LEAST_OF_A_THREAD, rows, run
+from harness.binaries import BINARIES, BRIEF, LEAST_OF_A_THREAD, WORKLOADS, rows, run
 
 BACKENDS = [
     "sequential", "coroutine:uring", "coroutine:epoll", "coroutine:poll", "fiber:uring",
@@ -30,10 +30,12 @@ FLOORS = {
 }
 
 
-@pytest.mark.parametrize("workload", FLOORS)
+@pytest.mark.parametrize("workload", WORKLOADS)
 def test_every_backend_does_every_workload(small, workload):
     found = rows(workload, small, "--benchmark_filter=few")
-    assert list(found) == [f"{workload}/few/{name}" for name in FLOORS[workload] + BACKENDS]
+    floors = [name.split("/")[2] for name in found if "/floor" in name]
+    assert floors == FLOORS.get(workload, floors)
+    assert list(found) == [f"{workload}/few/{name}" for name in floors + BACKENDS]
     for name, row in found.items():
         if str(row.get("error_message", "")).startswith("not available: "):
             continue
@@ -53,7 +55,7 @@ def test_concurrency_is_what_the_models_promise(small):
         assert peak[name] == 4, name
     assert peak["sequential"] == 1
     assert peak["thread_pool"] == min(4, len(os.sched_getaffinity(0)))
-    assert found["sleeps/few/sequential"]["wall_s"] >= 0.04, "four sleeps of 10 ms, in turn"
+    assert found["sleeps/few/sequential"]["wall_s"] >= 0.24, "four sleeps of 60 ms, in turn"
 
 
 def test_memory_of_a_task_is_had_where_starting_all_takes_longer_than_they_sleep(tmp_path):
@@ -282,7 +284,7 @@ def test_epoll_waits_in_whole_milliseconds_where_it_cannot_do_better(small, work
     assert found
     for row in found.values():
         assert row["verified"] == 1, row
-        assert workload != "sleeps" or row["wall_s"] < 0.01 or row["cpu_s"] < row["wall_s"] / 2
+        assert workload != "sleeps" or row["wall_s"] < 0.06 or row["cpu_s"] < row["wall_s"] / 2
 
 
 def refuse_io_uring():

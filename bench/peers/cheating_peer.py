@@ -174,6 +174,11 @@ def name_a_limit(run):
     return run
 
 
+def know_no_workload(run):
+    protocol.say(no_workload=True)
+    return run
+
+
 # What is done in place of a part of the work ...
 INSTEAD = {
     "skip_sleeping": (event_loop, "sleep_once", do_not_sleep),
@@ -212,6 +217,7 @@ AFTERWARDS = {
         complain_in_colour,
         complain_in_latin_1,
         name_a_limit,
+        know_no_workload,
     )
 }
 

@@ -253,6 +253,7 @@ json peer_process::receive(const std::string& key) {
     };
     if (answer.is_object()) {
         if (answer.contains("limit")) throw limit_error(one_line(words("limit")));
+        if (answer.value("no_workload", false)) throw no_workload("it says so");
         if (answer.contains("error")) fail("says: " + words("error"));
         if (answer.contains(key)) return answer.at(key);
     }

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -63,10 +64,16 @@ private:
     std::string path_;
 };
 
+/// A peer does not do the workload that it was asked for.
+class no_workload : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 /// A peer's program, running. All that it starts counts as part of it and is ended with it, so that
 /// there can be one at a time, in a process without other children. Every failure is a
-/// std::runtime_error with the peer's last words on standard error, or a limit_error where the peer
-/// names a limit; words of a peer are one short line of text in them. Nothing here has a time limit
+/// std::runtime_error with the peer's last words on standard error, a limit_error where the peer
+/// names a limit, or no_workload; words of a peer are one short line of text in them. Nothing here has a time limit
 /// of its own: the benchmark binary ends a measuring process that takes too long.
 class peer_process {
 public:

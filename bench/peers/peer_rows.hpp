@@ -206,7 +206,12 @@ void add_peer_row(const typename Workload::case_type& given, const peer& which,
     const double timeout_s = chosen.measuring.timeout_s;
     made.body = [given, which, timeout_s](session& line) {
         hold_to_cores(given.cores);
-        measured_peer<Workload>(line, given, which, timeout_s).measure();
+        try {
+            measured_peer<Workload>(line, given, which, timeout_s).measure();
+        } catch (const no_workload&) {
+            line.report_error(std::string("no workload: the peer has no ") +
+                              Workload::case_type::workload);
+        }
     };
     into.push_back(std::move(made));
 }

@@ -176,6 +176,11 @@ TEST(PeerProcess, TellsALimitFromAFailure) {
     EXPECT_THROW(process.receive("wall_s"), limit_error);
 }
 
+TEST(PeerProcess, MayNotKnowAWorkload) {
+    peer_process process(shell(hello + R"(echo '{"no_workload": true}'; read line)"));
+    EXPECT_THROW(process.receive("wall_s"), no_workload);
+}
+
 TEST(PeerProcess, NeedsAHello) {
     const auto start = [](const std::vector<std::string>& command) {
         return words_of([&] { peer_process process(command); });

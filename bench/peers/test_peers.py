@@ -10,27 +10,30 @@ import threading
 from pathlib import Path
 
 import pytest
-from harness.binaries import BINARIES, BRIEF, LEAST_OF_A_THREAD, ROOT, rows, run
+from harness.binaries import (
+    BINARIES,
+    BRIEF,
+    FEW,
+    LEAST_OF_A_THREAD,
+    ROOT,
+    WORKLOADS,
+    rows,
+    run,
+)
 
 from overlap.peers.build import find_peers, prepare
 from overlap.records.schema import faults_of_file
 
-WORKLOADS = ("sleeps", "gather", "echo", "heartbeat", "mix")
 CHEAT = Path(__file__).with_name("cheating_peer.py")
-SMALL = """
-[sleeps.few]
-tasks = 4
-delay_s = 0.06
-iterations = 2
+SMALL = (
+    FEW
+    + """
 [sleeps.uniform]
 tasks = 20
 delay_s = { min = 0.0, max = 0.02, seed = 9007199254740993 }
 [sleeps.listed]
 delays_s = [0.03, 0, 0.01]
-[gather.few]
-fan_out = 20
-work = 10
-repeat = 3
+iterations = 2
 [gather.tree]
 fan_out = 3
 depth = 3
@@ -38,38 +41,12 @@ work = 1
 [gather.slow]
 fan_out = 2
 work = 400_000
-[echo.few]
-connections = 3
-messages = 20
-bytes = 1000
 [echo.long]
 connections = 2
 messages = 1500
 bytes = 64
-[heartbeat.few]
-tasks = 2
-work = 1000
-parts = 3
-beats = 5
-interval_s = 0.001
-[mix.few]
-tasks = 4
-rounds = 2
-wait_s = 0.005
-work = 1000
 """
-TASKS = {
-    "sleeps/few": 4,
-    "sleeps/uniform": 20,
-    "sleeps/listed": 3,
-    "gather/few": 20,
-    "gather/tree": 3 + 9 + 27,
-    "gather/slow": 2,
-    "echo/few": 3,
-    "echo/long": 2,
-    "heartbeat/few": 3,
-    "mix/few": 4,
-}
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +73,15 @@ def test_every_peer_does_every_workload(name, workload, small, here):
     peer = peers[name]
     if peer["skip"]:
         pytest.skip(peer["skip"])
-    found = rows(workload, small, f"--peers={directory}", f"--backend={name}")
-    assert found
+    options = [f"--peers={directory}", f"--backend={name}"]
+    found = rows(workload, small, *options)
+    listed = json.loads(run(workload, f"--workloads={small}", *options, "--list_rows").stdout)
+    tasks = {row["row"]: row["tasks"] for row in listed["rows"]}
+    assert list(found) == list(tasks) != []
     for row_name, row in found.items():
         assert row.get("verified") == 1, (row_name, row.get("error_message"))
         assert row["startup_s"] > 0 and row["cpu_s"] >= 0
-        most = min(TASKS[row_name.rpartition("/")[0]], peer["task_limit"] or 1_000_000)
+        most = min(tasks[row_name], peer["task_limit"] or 1_000_000)
         inner_tasks = 2 if "/tree/" in row_name else 0  # Their children are in flight beside them.
         assert 1 <= row["peak_in_flight"] <= most + inner_tasks * most
         assert row["concurrency"] <= row["peak_in_flight"] * 1.01
@@ -124,6 +104,25 @@ def resets_after_one_message(port):
         client.sendall(b"x")
         assert client.recv(1) == b"x"
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize("name", [peer.name for peer in find_peers()])
+def test_every_peer_says_which_workload_it_does_not_know(name, here):
+    peer = here[1][name]
+    if peer["skip"]:
+        pytest.skip(peer["skip"])
+    run = {"request": "run", "workload": "juggling", "case": {}, "repeat": 1, "trace": True}
+    lines = json.dumps(run) + "\n"
+    done = subprocess.run(
+        peer["command"],
+        input=2 * lines,
+        cwd=peer["folder"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert list(map(json.loads, done.stdout.splitlines()))[1:] == 2 * [{"no_workload": True}]
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", ["python_threads", "std_async", "boost_fiber"])
@@ -227,6 +226,7 @@ def test_without_a_misdeed_the_cheat_is_an_honest_peer(tmp_path, workload, small
         ("complain_in_latin_1", "gather/few", 'failed: the peer said "oh d\ufffdar", expected an'),
         ("write_nothing", "gather/few", "failed: the peer says that written is false"),
         ("name_a_limit", "gather/few", "limit: 3 tasks on Sundays"),
+        ("know_no_workload", "gather/few", "no workload: the peer has no gather"),
     ],
 )
 def test_a_cheat_is_caught(tmp_path, misdeed, row, words, small):

@@ -32,9 +32,14 @@ answer(Line, {Results, Log} = Last) ->
     case jiffy:decode(Line, [return_maps]) of
         #{<<"request">> := <<"run">>} = Request ->
             gather:delete_log(Log),
-            {Wall, NewResults, NewLog} = run(Request),
-            say(#{wall_s => Wall}),
-            answer(io:get_line(""), {NewResults, NewLog});
+            case run(Request) of
+                no_workload ->
+                    say(#{no_workload => true}),
+                    answer(io:get_line(""), {[], none});
+                {Wall, NewResults, NewLog} ->
+                    say(#{wall_s => Wall}),
+                    answer(io:get_line(""), {NewResults, NewLog})
+            end;
         #{<<"results">> := ResultsPath, <<"flights">> := FlightsPath} ->
             write(ResultsPath, Results),
             FlightsPath =:= <<>> orelse write(FlightsPath, gather:flights(Log)),
@@ -51,10 +56,14 @@ run(#{<<"workload">> := <<"echo">>, <<"case">> := Case, <<"trace">> := Trace}) -
     ok = gen_tcp:close(Listener),
     {Wall, Results, Log};
 run(#{<<"workload">> := Name, <<"case">> := Case, <<"repeat">> := Repeat, <<"trace">> := Trace}) ->
-    Log = gather:new_log(Trace),
-    Workload = workloads:named(Name),
-    {Wall, Results} = timed(Repeat, fun() -> Workload(Case, Log) end, []),
-    {Wall, Results, Log}.
+    case workloads:named(Name) of
+        no_workload ->
+            no_workload;
+        Workload ->
+            Log = gather:new_log(Trace),
+            {Wall, Results} = timed(Repeat, fun() -> Workload(Case, Log) end, []),
+            {Wall, Results, Log}
+    end.
 
 %% The seconds that all repetitions take, and what the last one returned.
 timed(Repeat, Root, Results) ->

@@ -9,7 +9,8 @@
 named(<<"sleeps">>) -> fun sleeps/2;
 named(<<"gather">>) -> fun tree/2;
 named(<<"heartbeat">>) -> fun heartbeat/2;
-named(<<"mix">>) -> fun mix/2.
+named(<<"mix">>) -> fun mix/2;
+named(_) -> no_workload.
 
 now_ns() -> erlang:monotonic_time(nanosecond).
 

@@ -66,8 +66,13 @@ final class Peer {
         for (String line; (line = requests.readLine()) != null; ) {
             final Request request = GSON.fromJson(line, Request.class);
             if (request.request().equals("run")) {
-                last = run(request);
-                say(Map.of("wall_s", last.wallS()));
+                final Run done = run(request);
+                if (done == null) {
+                    say(Map.of("no_workload", true));
+                } else {
+                    last = done;
+                    say(Map.of("wall_s", last.wallS()));
+                }
             } else {
                 write(request.results(), last.results());
                 if (!request.flights().isEmpty()) {
@@ -83,6 +88,7 @@ final class Peer {
         System.out.flush();
     }
 
+    /** Null if there is no such workload. */
     private static Run run(Request request) throws Exception {
         final Flights flights = request.trace() ? new Flights() : null;
         final var workloads = new Workloads(request.spec(), flights);
@@ -102,7 +108,7 @@ final class Peer {
                     return timed(request, flights, () -> workloads.echo(listener));
                 }
             default:
-                throw new IllegalArgumentException("unknown workload " + request.workload());
+                return null;
         }
     }
 

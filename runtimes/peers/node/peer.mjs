@@ -51,6 +51,10 @@ let last;
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
   if (request.request === 'run') {
+    if (request.workload !== 'echo' && !(request.workload in workloads)) {
+      say({ no_workload: true });
+      continue;
+    }
     last = await run(request);
     say({ wall_s: last.wall_s });
   } else {

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from protocol import Case, Run, announce, serve
+from protocol import Case, Run, Workloads, announce, serve
 from work import MASK_64, delays_ns, leaf_value
 
 MOST_WAITING = 4096  # Connections that the kernel holds until they are accepted.
@@ -141,7 +141,7 @@ async def timed(
     return time.perf_counter() - start, results
 
 
-WORKLOADS = {"sleeps": sleeps, "gather": gather, "heartbeat": heartbeat, "mix": mix}
+WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix)
 
 
 def serve_on(loop_factory: Callable[[], asyncio.AbstractEventLoop] | None, version: str) -> None:

@@ -13,6 +13,17 @@ Case = dict[str, Any]
 PYTHON = f"Python {platform.python_version()}"
 
 
+class NoWorkload(Exception):
+    """A peer was asked for what it does not know."""
+
+
+class Workloads(dict[str, Any]):
+    """What a peer does for each workload, by name."""
+
+    def __missing__(self, name: str) -> Any:
+        raise NoWorkload(name)
+
+
 @dataclass
 class Run:
     """What one request came to. `results` are whole numbers of 64 bits, negative ones included;
@@ -51,8 +62,13 @@ def serve(
     for line in sys.stdin:
         request = json.loads(line)
         if request["request"] == "run":
-            done = run(request["workload"], request["case"], request["repeat"], request["trace"])
-            say(wall_s=done.wall_s)
+            try:
+                done = run(
+                    request["workload"], request["case"], request["repeat"], request["trace"]
+                )
+                say(wall_s=done.wall_s)
+            except NoWorkload:
+                say(no_workload=True)
         else:
             write(request["results"], done.results)
             if request["flights"]:

@@ -28,7 +28,7 @@ from blocking import (
     stay,
     wait_and_compute,
 )
-from protocol import PYTHON, Case, Run, announce, serve, timed
+from protocol import PYTHON, Case, Run, Workloads, announce, serve, timed
 from work import delays_ns
 
 CHUNKS_OF_A_WORKER = 4
@@ -67,13 +67,14 @@ def untraced(task: Task, case: Case, argument: int) -> Any:
     return task(case, None, argument)
 
 
-TASKS: dict[str, tuple[Task, Callable[[Case], Iterable[int]]]] = {
-    "sleeps": (sleep_task, delays_ns),
-    "gather": (gather_task, lambda case: range(case["fan_out"])),
-    "heartbeat": (heartbeat_task, lambda case: range(case["tasks"] + 1)),
-    "mix": (mix_task, lambda case: range(case["tasks"])),
-    "echo": (echo_task, lambda case: range(case["connections"])),
-}
+# Each: the task, and what its arguments are.
+TASKS = Workloads(
+    sleeps=(sleep_task, delays_ns),
+    gather=(gather_task, lambda case: range(case["fan_out"])),
+    heartbeat=(heartbeat_task, lambda case: range(case["tasks"] + 1)),
+    mix=(mix_task, lambda case: range(case["tasks"])),
+    echo=(echo_task, lambda case: range(case["connections"])),
+)
 
 
 def chunk_size(workload: str, case: Case) -> int:

@@ -15,7 +15,7 @@ from blocking import (
     stay,
     wait_and_compute,
 )
-from protocol import PYTHON, Case, Run, announce, serve, timed
+from protocol import PYTHON, Case, Run, Workloads, announce, serve, timed
 from work import delays_ns
 
 
@@ -44,7 +44,7 @@ def echo(case: Case, flights: Flights) -> tuple[float, list[int]]:
         return timed(1, lambda: [serve_one() for _ in range(case["connections"])])
 
 
-WORKLOADS = {"sleeps": sleeps, "gather": gather, "heartbeat": heartbeat, "mix": mix}
+WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix)
 
 
 def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:

@@ -33,7 +33,7 @@ from blocking import (
     sleep_once,
     wait_and_compute,
 )
-from protocol import PYTHON, Case, Run, announce, say, serve, timed
+from protocol import PYTHON, Case, NoWorkload, Run, Workloads, announce, say, serve, timed
 from work import delays_ns
 
 MOST_THREADS = 10_000
@@ -116,7 +116,7 @@ def echo(case: Case, flights: Flights) -> tuple[float, list[int]]:
     return timed(1, lambda: serve_all(server, case["connections"]))
 
 
-WORKLOADS = {"sleeps": sleeps, "gather": gather, "heartbeat": heartbeat, "mix": mix}
+WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix)
 
 
 def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
@@ -131,6 +131,8 @@ def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
 def run_within_limits(workload: str, case: Case, repeat: int, trace: bool) -> Run:
     try:
         return run(workload, case, repeat, trace)
+    except NoWorkload:
+        raise
     except Exception as error:
         give_up(error)
 

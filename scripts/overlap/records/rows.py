@@ -5,7 +5,10 @@ from typing import Any
 
 # How the words of a row's error begin when another try could only say the same again. `wrong` is
 # among them because a result that is right at the second try is wrong still.
-FINAL_ERRORS = ("limit", "timeout", "not available", "would take", "left out", "wrong", "skipped")
+FINAL_ERRORS = (
+    *("limit", "timeout", "not available", "would take", "left out", "wrong", "skipped"),
+    "no workload",
+)
 FAILURES = ("crashed", "failed", "unreadable", "wrong")  # Errors that are no result of any kind.
 
 

@@ -58,6 +58,9 @@ fn answer(runtime: &Runtime, line: &str, done: &mut Done) -> io::Result<Value> {
             repeat,
             trace,
         } => {
+            let Some(workload) = workload else {
+                return Ok(json!({ "no_workload": true }));
+            };
             *done = Done::default();
             let log = Log::new(trace);
             let (wall, results) = runtime.block_on(run(workload, repeat, log.clone()))?;

@@ -12,8 +12,9 @@ use crate::work::splitmix64;
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
     Run {
+        /// None if this file does not have it.
         #[serde(flatten)]
-        workload: Workload,
+        workload: Option<Workload>,
         repeat: usize,
         trace: bool,
     },
