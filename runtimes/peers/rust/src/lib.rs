@@ -53,14 +53,12 @@ fn say(answer: &Value) {
 
 fn answer(runtime: &Runtime, line: &str, done: &mut Done) -> io::Result<Value> {
     match serde_json::from_str(line)? {
+        Request::Run { workload: None, .. } => Ok(json!({ "no_workload": true })),
         Request::Run {
-            workload,
+            workload: Some(workload),
             repeat,
             trace,
         } => {
-            let Some(workload) = workload else {
-                return Ok(json!({ "no_workload": true }));
-            };
             *done = Done::default();
             let log = Log::new(trace);
             let (wall, results) = runtime.block_on(run(workload, repeat, log.clone()))?;
