@@ -75,17 +75,17 @@ public:
             each.first_sent_ns = each.sent_ns;
         }
         next_check_ns_ = start;
-        while (finished_ < connections_.size()) turn();
+        while (finished_ < connections_.size()) iterate();
         result_.cpu_s = own_cpu_s() - cpu_before;
         result_.wall_s = seconds(last_reply_ns_ - start);
         result_.idle_s = seconds(idle_ns_);
         const std::uint64_t farewell = now_ns() + std::min(farewell_ns, timeout_ns_);
-        while (ended_ < connections_.size() && now_ns() < farewell) turn();
+        while (ended_ < connections_.size() && now_ns() < farewell) iterate();
         return std::move(result_);
     }
 
 private:
-    void turn() {
+    void iterate() {
         std::array<epoll_event, batch> events;
         const std::uint64_t before = now_ns();
         const int count = ::epoll_wait(epoll_.get(), events.data(), batch, check_interval_ms());

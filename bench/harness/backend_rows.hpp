@@ -65,7 +65,7 @@ private:
         work_.begin(line_, for_memory_, task_limit_);
         const auto start = clock::now();
         const auto results = run(work_, for_memory_, nothing);
-        const double wall_s = std::chrono::duration<double>(clock::now() - start).count();
+        const double wall_s = seconds_since(start);
         const double peak = peak_memory_bytes();
         checked(for_memory_, results, wall_s);
         line_.report("memory", {{"peak_memory_bytes", peak}, {"wall_s", wall_s}});
@@ -165,18 +165,19 @@ void foresee(row& made, const typename Workload::case_type& given, std::size_t t
     }
 }
 
-/// Decides, before anything runs, whether the row can.
+/// The row of one case on one backend, if it was chosen. Whether it can run is decided before anything
+/// does.
 template <workload Workload, class Backend>
-row backend_row(const typename Workload::case_type& given, const Backend& backend,
-                const backend_summary& summary, const options& chosen) {
+void add_backend_row(const typename Workload::case_type& given, const Backend& backend,
+                     const options& chosen, std::vector<row>& into) {
+    const backend_summary summary = backend.summary();
+    if (!chosen.wants(summary.loop, summary.name)) return;
     row made = plain_row<Workload>(given, summary.name);
+    if (!chosen.wants_row(made.name)) return;
     made.body = body_of<Workload>(given, backend);
     made.uses_processes = Backend::uses_processes;
-    if (!summary.here) {
-        made.skip = "not available: " + summary.here.reason;
-        return made;
-    }
     try {
+        if (!summary.here) throw std::runtime_error("not available: " + summary.here.reason);
         const std::size_t limit = probe_task_limit(backend, given.cores);
         if (Backend::beyond_limit == overflow::fails && made.tasks > limit) {
             made.skip = "limit: at most " + std::to_string(limit) + " tasks at once here, needs " +
@@ -186,17 +187,7 @@ row backend_row(const typename Workload::case_type& given, const Backend& backen
     } catch (const std::runtime_error& error) {
         made.skip = error.what();
     }
-    return made;
-}
-
-/// The row of one case on one backend, if it was chosen.
-template <workload Workload, class Backend>
-void add_backend_row(const typename Workload::case_type& given, const Backend& backend,
-                     const options& chosen, std::vector<row>& into) {
-    const backend_summary summary = backend.summary();
-    if (!chosen.wants(summary.loop, summary.name)) return;
-    if (!chosen.wants_row(plain_row<Workload>(given, summary.name).name)) return;
-    into.push_back(backend_row<Workload>(given, backend, summary, chosen));
+    into.push_back(std::move(made));
 }
 
 /// The row of one case on a floor, if it was chosen: by its own name, or as all floors are.
@@ -211,13 +202,8 @@ void add_floor_row(const typename Workload::case_type& given, const backend_summ
     made.body = [given, run](session& line) {
         hold_to_cores(given.cores);
         measured_case<Workload> measured(line, given);
-        const auto usage = [] {
-            process_usage sum = usage_of(RUSAGE_SELF);
-            sum += usage_of(RUSAGE_CHILDREN);
-            return sum;
-        };
         measured.measure(
-            usage, [&](auto& work, const auto& which, auto&) { return run(work, which); },
+            usage_so_far, [&](auto& work, const auto& which, auto&) { return run(work, which); },
             unlimited, false);
     };
     into.push_back(std::move(made));

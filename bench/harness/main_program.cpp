@@ -167,9 +167,8 @@ void print_rows(const std::vector<row>& rows, const case_file& file, const std::
 
 }  // namespace
 
-int run_entries(
-    int argc, char** argv, const std::vector<backend_summary>& extra,
-    const std::function<std::optional<std::vector<entry>>(const options& chosen)>& make) {
+int run_entries(int argc, char** argv, const std::vector<backend_summary>& extra,
+                const entry_maker& make) {
     try {
         std::vector<std::string> arguments(argv + 1, argv + argc);
         options chosen = take_options(arguments, extra);
@@ -194,16 +193,14 @@ int run_entries(
 }
 
 int run_rows(int argc, char** argv, const std::string& workload,
-             const std::vector<backend_summary>& extra,
-             const std::function<std::vector<row>(const case_file&, const options&)>& make) {
-    using entries = std::optional<std::vector<entry>>;
-    return run_entries(argc, argv, extra, [&](const options& chosen) -> entries {
+             const std::vector<backend_summary>& extra, const row_maker& make) {
+    return run_entries(argc, argv, extra, [&](const options& chosen) {
         const case_file file(chosen.workload_file);
         std::vector<row> rows = make(file, chosen);
         if (chosen.list_rows) {
             std::erase_if(rows, [&](const row& each) { return !chosen.wants_row(each.name); });
             print_rows(rows, file, workload);
-            return std::nullopt;
+            return entry_maker::result_type();
         }
         for (const auto& [key, value] : context_of(file)) benchmark::AddCustomContext(key, value);
         std::vector<entry> made;
@@ -211,7 +208,7 @@ int run_rows(int argc, char** argv, const std::string& workload,
             made.push_back({each.name, each.skip, each.iterations, true,
                             [each](const measuring_options& how) { return measure(each, how); }});
         }
-        return made;
+        return entry_maker::result_type(std::move(made));
     });
 }
 

@@ -22,15 +22,17 @@ struct entry {
     std::function<outcome(const measuring_options&)> measure;
 };
 
+using entry_maker = std::function<std::optional<std::vector<entry>>(const options&)>;
+
 /// Measures what `make` returns; nothing if there is no more to be done. `extra` are backends beside
 /// the built-in ones. Returns the program's exit status.
-int run_entries(
-    int argc, char** argv, const std::vector<backend_summary>& extra,
-    const std::function<std::optional<std::vector<entry>>(const options& chosen)>& make);
+int run_entries(int argc, char** argv, const std::vector<backend_summary>& extra,
+                const entry_maker& make);
+
+using row_maker = std::function<std::vector<row>(const case_file&, const options&)>;
 
 /// The same for all rows of one workload.
 int run_rows(int argc, char** argv, const std::string& workload,
-             const std::vector<backend_summary>& extra,
-             const std::function<std::vector<row>(const case_file&, const options&)>& make);
+             const std::vector<backend_summary>& extra, const row_maker& make);
 
 }  // namespace overlap::bench

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 #include <regex>
+#include <unistd.h>
 #include <utility>
 
 namespace overlap::bench {
@@ -20,7 +21,7 @@ constexpr const char* description =
 Each row runs in a process of its own: a warm-up, the measured iterations, then one traced run. The
 counters are in SI units without prefixes. Two of them say how things ran at the same time:
 
-  concurrency  (C)  tasks in flight, averaged over the run: the sum of the tasks' lifetimes divided
+  concurrency  (C)  tasks in flight, averaged over the run: the sum of the tasks' spans divided
                     by the wall time (Little's law). 1000 sleeping tasks on one loop: C is 1000.
   parallelism  (P)  cores kept busy: CPU time of the backend's threads and processes divided by the
                     wall time. Those 1000 sleeping tasks: P is near 0. One loop never passes 1.
@@ -88,6 +89,20 @@ void check_names(const options& chosen, const std::vector<backend_summary>& know
     for (const auto& name : chosen.backends) {
         if (name == "floor" || name == "floor:uring" || name == "floor:epoll") continue;
         check(name, "backend", &backend_summary::name);
+    }
+}
+
+/// Asks the plug-in at `path` in a process of its own, so that it cannot harm this one.
+plugged_loop probe_plugged_loop(const std::string& path) {
+    if (::access(path.c_str(), R_OK) != 0 || std::filesystem::is_directory(path)) {
+        throw usage_error("--loop=" + path + ": no such plug-in; expected a shared library (see " +
+                          "overlap/loop.h), or a loop's name without a slash");
+    }
+    try {
+        const loop_description found = probe_loop(path);
+        return {path, found.name, found.here};
+    } catch (const plugin_error& error) {
+        return {path, std::filesystem::path(path).stem(), {error.what()}};
     }
 }
 

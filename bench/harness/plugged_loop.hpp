@@ -17,10 +17,6 @@ struct plugged_loop {
     availability here;  ///< The reason may be the loop's own, or what is wrong with the plug-in.
 };
 
-/// Asks the plug-in at `path` in a process of its own, so that it cannot harm this one. Throws
-/// usage_error when there is no such file.
-plugged_loop probe_plugged_loop(const std::string& path);
-
 /// The functions of the loop that this process measures. Each row and each primitive has a process of
 /// its own, so one set is enough.
 inline overlap_loop_table loop_functions;

@@ -17,10 +17,6 @@ namespace {
 
 using nlohmann::json;
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 /// What begin and end of a measurement take themselves: the harness's cost of one iteration.
 double harness_cost_s(const std::function<process_usage()>& usage) {
     constexpr int rounds = 31;
@@ -86,8 +82,6 @@ void session::report(const std::string& kind, const counters& figures) {
 void session::report_error(const std::string& words) {
     send({{"kind", "error"}, {"words", words}});
 }
-
-double peak_memory_bytes() { return peak_memory_bytes(::getpid()); }
 
 double peak_memory_bytes(pid_t process) {
     const std::string path = "/proc/" + std::to_string(process) + "/status";

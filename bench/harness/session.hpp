@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <sys/types.h>
+#include <unistd.h>
 #include <vector>
 
 namespace overlap::bench {
@@ -79,19 +80,27 @@ private:
     memory_run memory_;
 };
 
-/// All that the calling process, its children and `runtime`'s live workers have used so far.
+inline double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// All that the calling process and its children have used so far.
+inline process_usage usage_so_far() {
+    process_usage sum = usage_of(RUSAGE_SELF);
+    return sum += usage_of(RUSAGE_CHILDREN);
+}
+
+/// The same with `runtime`'s live workers.
 template <class Runtime>
 process_usage usage_with(const Runtime& runtime) {
-    process_usage sum = usage_of(RUSAGE_SELF);
-    sum += usage_of(RUSAGE_CHILDREN);
+    process_usage sum = usage_so_far();
     if constexpr (requires { runtime.children_usage(); }) sum += runtime.children_usage();
     return sum;
 }
 
-/// The most memory that a process has had resident so far, in bytes; without a number, this one.
-/// Throws std::runtime_error if it has ended.
-double peak_memory_bytes();
-double peak_memory_bytes(pid_t process);
+/// The most memory that a process has had resident so far, in bytes. Throws std::runtime_error if
+/// it has ended.
+double peak_memory_bytes(pid_t process = ::getpid());
 
 /// Holds this process, and those it forks, to `cores` of the cores it may run on; 0: to all.
 void hold_to_cores(std::size_t cores);

@@ -189,7 +189,7 @@ peer_process::peer_process(const std::vector<std::string>& command, const std::s
     answers_ = std::move(answers.read);
     answers.write = unique_descriptor();
     const json hello = receive("hello");
-    startup_s_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    startup_s_ = seconds_since(start);
     try {
         task_limit_ = task_limit_in(hello);
     } catch (const json::exception&) {

@@ -87,8 +87,7 @@ private:
         }
         peer_run found;
         found.wall_s = process_.receive_number("wall_s");
-        found.answered_s =
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        found.answered_s = seconds_since(start);
         found.cpu_s = process_.cpu_s() - cpu_before;
         return found;
     }

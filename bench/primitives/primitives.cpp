@@ -35,7 +35,7 @@ void dispatch_operation(iterations& all) {
     std::uint64_t total = 0;
     std::vector<counting_operation> operations(dispatch_batch, counting_operation(total));
     operation_queue ready;
-    for ([[maybe_unused]] auto batch : all) {
+    for (all.start(); all.next();) {
         for (auto& op : operations) ready.push(&op);
         while (operation* op = ready.pop()) op->done(op);
         benchmark::DoNotOptimize(total);
@@ -59,7 +59,7 @@ void dispatch_virtual(iterations& all) {
     for (int i = 0; i < dispatch_batch; ++i)
         tasks.push_back(std::make_unique<counting_task>(total));
     std::queue<virtual_task*> ready;
-    for ([[maybe_unused]] auto batch : all) {
+    for (all.start(); all.next();) {
         for (const auto& task : tasks) ready.push(task.get());
         for (; !ready.empty(); ready.pop()) ready.front()->run();
         benchmark::DoNotOptimize(total);
@@ -72,7 +72,7 @@ void dispatch_std_function(iterations& all) {
     // Captures as an operation has them: whom to tell, with what, and a little more. Beyond two
     // words libstdc++ allocates.
     std::array<std::uint64_t, 2> extra{1, 2};
-    for ([[maybe_unused]] auto batch : all) {
+    for (all.start(); all.next();) {
         for (int i = 0; i < dispatch_batch; ++i)
             ready.emplace([&total, extra] { total += extra[0]; });
         for (; !ready.empty(); ready.pop()) ready.front()();
@@ -83,7 +83,7 @@ void dispatch_std_function(iterations& all) {
 // ---- without a loop ------------------------------------------------------------------------------
 
 void spawn_join_thread(iterations& all) {
-    for ([[maybe_unused]] auto iteration : all) {
+    for (all.start(); all.next();) {
         int result = 0;
         std::thread([&] { result = 1; }).join();
         benchmark::DoNotOptimize(result);
@@ -91,7 +91,7 @@ void spawn_join_thread(iterations& all) {
 }
 
 void spawn_join_process(iterations& all) {
-    for ([[maybe_unused]] auto iteration : all) {
+    for (all.start(); all.next();) {
         const pid_t pid = ::fork();
         if (pid == 0) ::_exit(0);
         int status = 0;
@@ -112,7 +112,7 @@ void await_chain(iterations& all) {
     poll_loop loop;
     coroutine<poll_loop> runtime(loop);
     runtime.run([](iterations& with) -> task<void> {
-        for ([[maybe_unused]] auto iteration : with) {
+        for (with.start(); with.next();) {
             benchmark::DoNotOptimize(co_await link(chain_length));
         }
     }(all));

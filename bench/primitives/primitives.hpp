@@ -18,47 +18,28 @@
 
 namespace overlap::bench {
 
-/// What a primitive's body goes through with a range-based for: so many iterations, and a stopwatch that
-/// runs from the first to the end of the last.
+/// What a primitive's body goes through, as in `for (all.start(); all.next();)`: so many iterations, and
+/// a stopwatch that runs from the first to the end of the last.
 class iterations {
 public:
-    using clock = std::chrono::steady_clock;
+    explicit iterations(std::size_t count) : left_(count) {}
 
-    struct end_of_iterations {};
-    class iterator {
-    public:
-        explicit iterator(iterations& all) : left_(all.count_), all_(&all) {}
-        std::size_t operator*() const noexcept { return left_; }
-        iterator& operator++() noexcept {
-            --left_;
-            return *this;
-        }
-        bool operator==(end_of_iterations) const noexcept {
-            if (left_ != 0) return false;
-            all_->end_ = clock::now();
-            return true;
-        }
-
-    private:
-        std::size_t left_;
-        iterations* all_;
-    };
-
-    explicit iterations(std::size_t count) : count_(count) {}
-
-    iterator begin() {
-        begin_ = end_ = clock::now();
-        return iterator(*this);
+    void start() { begin_ = clock::now(); }
+    /// Whether there is one more.
+    bool next() {
+        if (left_-- != 0) return true;
+        end_ = clock::now();
+        return false;
     }
-    [[nodiscard]] static end_of_iterations end() noexcept { return {}; }
-
     /// Of all iterations together.
     [[nodiscard]] double seconds() const {
         return std::chrono::duration<double>(end_ - begin_).count();
     }
 
 private:
-    std::size_t count_;
+    using clock = std::chrono::steady_clock;
+
+    std::size_t left_;
     clock::time_point begin_;
     clock::time_point end_;
 };
@@ -79,7 +60,7 @@ void post_resume(iterations& all) {
     Loop loop;
     coroutine<Loop> runtime(loop);
     runtime.run([](coroutine<Loop>& on, iterations& with) -> task<void> {
-        for ([[maybe_unused]] auto iteration : with) co_await on.yield();
+        for (with.start(); with.next();) co_await on.yield();
     }(runtime, all));
 }
 
@@ -94,15 +75,15 @@ struct stopping_operation : operation {
 template <class Loop>
 void post_run(iterations& all) {
     Loop loop;
-    auto iteration = all.begin();
     stopping_operation count([&] {
-        if (++iteration == iterations::end()) {
-            loop.stop();
-        } else {
+        if (all.next()) {
             loop.post(&count);
+        } else {
+            loop.stop();
         }
     });
-    loop.post(&count);
+    all.start();
+    if (all.next()) loop.post(&count);
     loop.run();
 }
 
@@ -112,7 +93,7 @@ void timer_arm_cancel(iterations& all) {
     const time_point deadline = loop.now() + std::chrono::hours(1);
     timer_operation timer([](operation*) noexcept {});
     stopping_operation stop([&] { loop.stop(); });
-    for ([[maybe_unused]] auto iteration : all) {
+    for (all.start(); all.next();) {
         loop.call_at(&timer, deadline);
         loop.cancel(&timer);
         loop.post(&stop);
@@ -135,7 +116,7 @@ void remote_post_round_trip(iterations& all) {
         loop.run();
     });
     there.wait(nullptr);
-    for ([[maybe_unused]] auto iteration : all) {
+    for (all.start(); all.next();) {
         there.load()->post_remote(&forth);
         here.run();
     }
@@ -152,7 +133,7 @@ void spawn_join_coroutine(iterations& all) {
     Loop loop;
     coroutine<Loop> runtime(loop);
     runtime.run([](coroutine<Loop>& on, iterations& with) -> task<void> {
-        for ([[maybe_unused]] auto iteration : with) {
+        for (with.start(); with.next();) {
             auto handle = on.spawn(one());
             benchmark::DoNotOptimize(co_await handle);
         }
@@ -164,7 +145,7 @@ void spawn_join_fiber(iterations& all) {
     Loop loop;
     fiber<Loop> runtime(loop);
     runtime.run([&] {
-        for ([[maybe_unused]] auto iteration : all) {
+        for (all.start(); all.next();) {
             auto handle = runtime.spawn([] { return 1; });
             benchmark::DoNotOptimize(handle.join());
         }
@@ -177,7 +158,7 @@ void fiber_switch(iterations& all) {
     Loop loop;
     fiber<Loop> runtime(loop);
     runtime.run([&] {
-        for ([[maybe_unused]] auto iteration : all) runtime.yield();
+        for (all.start(); all.next();) runtime.yield();
     });
 }
 

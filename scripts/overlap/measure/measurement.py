@@ -17,7 +17,7 @@ from overlap.records.files import RecordWriter, Records
 from overlap.records.rows import Row, names_of
 from overlap.records.slow import rules_of
 
-SAMPLE_PROCESSES = 4  # A binary grants the row's limit to each: one measures, three are weighed.
+SAMPLE_PROCESSES = 4  # A binary grants the row's limit to each: one for time, three for memory.
 LONGEST_COUNTED_S = 2.0  # Of a sample: system calls are counted by running the row twice more.
 # What samples of the first blocks take beside time, and the option that spares the others it.
 SPARED = {"trace": "--trace=off", "memory": "--memory=off"}

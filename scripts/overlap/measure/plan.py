@@ -13,7 +13,7 @@ from overlap.records.rows import Row, is_final
 from overlap.records.slow import Slow, SlowRows
 
 TRIES = 2  # An error that may have been an accident is given this many tries in its block.
-# How much longer a sample takes that is also traced, and one that is weighed and counted, too.
+# How much longer a sample takes that is also traced, and one with memory measured and calls counted, too.
 # Medians over the rows of bench/workloads.toml on 2 cores; only the time foreseen rests on them.
 TRACED_FACTOR, WEIGHED_FACTOR = 1.5, 3.0
 REPEATED_SHARE = 0.2  # Of the blocks at most: a machine that is never quiet must not run for ever.

@@ -26,12 +26,12 @@ class Fewer:
 
 @dataclass(frozen=True)
 class Profile:
-    """Numbers of blocks: measured, and of those traced, weighed and counted."""
+    """Numbers of blocks: measured, and of those traced, with memory measured, and counted."""
 
     name: str
     blocks: int
     traced: int
-    weighed: int
+    memory: int
     counted: int
     fewer: tuple[Fewer, ...] = ()
     slow: tuple[Slow, ...] = ()
@@ -50,7 +50,7 @@ class Profile:
 
 
 def _profile(name: str, table: Any) -> Profile:
-    numbers = ("blocks", "traced", "weighed", "counted")
+    numbers = ("blocks", "traced", "memory", "counted")
     optional = ("slow", "fewer")
     expected = (
         f"[{name}]: expected whole numbers {', '.join(numbers)}, and, if any, tables `slow` and "
@@ -62,8 +62,8 @@ def _profile(name: str, table: Any) -> Profile:
         raise ValueError(expected)
     if not all(type(table[number]) is int and table[number] >= 0 for number in numbers):
         raise ValueError(expected)
-    if not 0 < table["blocks"] or not table["weighed"] <= table["traced"] <= table["blocks"]:
-        raise ValueError(f"[{name}]: expected weighed <= traced <= blocks, and blocks from 1 on")
+    if not 0 < table["blocks"] or not table["memory"] <= table["traced"] <= table["blocks"]:
+        raise ValueError(f"[{name}]: expected memory <= traced <= blocks, and blocks from 1 on")
     rules = tuple(_fewer(name, rule) for rule in table.get("fewer", []))
     slow = tuple(_slow(name, rule) for rule in table.get("slow", []))
     return Profile(name, *(table[number] for number in numbers), rules, slow)

@@ -106,7 +106,7 @@ def make_head(
         "profile": profile.name,
         "blocks": profile.blocks,
         "repeated_share": 0.0 if options.no_repeats else REPEATED_SHARE,
-        "also": {"trace": profile.traced, "memory": profile.weighed, "syscalls": profile.counted},
+        "also": {"trace": profile.traced, "memory": profile.memory, "syscalls": profile.counted},
         "slow": [asdict(rule) for rule in profile.slow],
         "seed": secrets.randbelow(2**32) if options.seed is None else options.seed,
         "order": "blocks; cases, and backends within a case, each in a Williams design",

@@ -9,7 +9,7 @@ from overlap.measure.profiles import read_profiles
 from overlap.records.rows import Row
 
 
-SOUND = "[a]\nblocks = 1\ntraced = 1\nweighed = 1\ncounted = 1\n"
+SOUND = "[a]\nblocks = 1\ntraced = 1\nmemory = 1\ncounted = 1\n"
 
 
 def row(name, skip=""):
@@ -62,15 +62,15 @@ def test_rules_apply_to_rows_that_could_run():
     ("text", "words"),
     [
         ("[a]\nblocks = 1", r"\[a\]: expected whole numbers"),
-        ("[a]\nblocks = true\ntraced = 1\nweighed = 1\ncounted = 1", "expected whole numbers"),
-        ("[a]\nblocks = 1\ntraced = 1\nweighed = 2\ncounted = 1", "weighed <= traced <= blocks"),
+        ("[a]\nblocks = true\ntraced = 1\nmemory = 1\ncounted = 1", "expected whole numbers"),
+        ("[a]\nblocks = 1\ntraced = 1\nmemory = 2\ncounted = 1", "memory <= traced <= blocks"),
         (f"{SOUND}slow = 5", "tables `slow` and `fewer`"),
         (f"{SOUND}slow = [5]", "slow: expected sample_s, in seconds, and blocks"),
         (f"{SOUND}slow = [{{ sample_s = 5 }}]", "slow: expected sample_s"),
         (f"{SOUND}slow = [{{ sample_s = 0, blocks = 2 }}]", "slow: expected sample_s"),
         (f"{SOUND}slow = [{{ sample_s = 1, blocks = true }}]", "slow: expected sample_s"),
         (f"{SOUND}slow = [{{ sample_s = 1, blocks = 0 }}]", "slow: expected sample_s"),
-        ("[a]\nblocks = 0\ntraced = 0\nweighed = 0\ncounted = 0", "blocks from 1 on"),
+        ("[a]\nblocks = 0\ntraced = 0\nmemory = 0\ncounted = 0", "blocks from 1 on"),
         ("a = 1", r"\[a\]: expected whole numbers"),
         ("[a", "Expected ']'"),
     ],
