@@ -1,6 +1,7 @@
 """echo_load against servers that echo."""
 
 import resource
+import socket
 import threading
 import time
 
@@ -165,5 +166,9 @@ def test_the_soft_limit_of_descriptors_is_raised():
 
 
 def test_a_name_is_resolved():
+    try:
+        socket.gethostbyname("localhost")
+    except OSError:
+        pytest.skip("no name is known here, not even localhost")
     with serving(echo) as server:
         assert summary_of(echo_load(server.port, "--json", "--host", "localhost"))["verified"] == 1

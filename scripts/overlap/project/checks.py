@@ -25,8 +25,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from overlap.base.building import BuildError, build, logged, tail
+from overlap.base.exits import guarded
 from overlap.base.machine import ROOT
 from overlap.project import twins
+from overlap.project.fresh import RELEASES, run_fresh
 
 LOGS = ROOT / "build" / "test-logs"
 SANITIZERS = ("asan", "tsan")  # The first has the checks for undefined behaviour, too.
@@ -316,7 +318,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="without the sanitizers")
     parser.add_argument("--only", choices=STEPS, action="append", metavar="STEP", help="repeatable")
+    parser.add_argument(
+        "--fresh",
+        nargs="?",
+        choices=RELEASES,
+        const=RELEASES[0],
+        metavar="RELEASE",
+        help=f"in a minimal Debian made for it, what is committed: scripts/run and scripts/test with "
+        f"all of their set-up ({' or '.join(RELEASES)}; as root)",
+    )
     options = parser.parse_args(arguments)
+    if options.fresh:
+        return guarded("scripts/test", lambda: run_fresh(options.fresh))
     left_out = (*ON_REQUEST, *(SANITIZERS if options.quick else ()))
     names = options.only or [name for name in STEPS if name not in left_out]
     LOGS.mkdir(parents=True, exist_ok=True)

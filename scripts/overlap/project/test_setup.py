@@ -63,7 +63,10 @@ def somebody():
 
 def test_help_installs_nothing(place):
     result = set_up(place, "--help", programs=NOTHING_INSTALLED)
-    assert result.returncode == 0 and "usage: scripts/setup [--test] [--peers]" in result.stdout
+    assert (
+        result.returncode == 0
+        and "usage: scripts/setup [--read] [--test] [--peers]" in result.stdout
+    )
     assert result.stderr == ""
 
 
@@ -81,7 +84,7 @@ def test_nothing_is_done_when_all_is_there(place):
 def test_without_root_the_command_is_printed(place):
     result = set_up(place, user=somebody(), programs=ALL_BUT_RICH)
     assert result.returncode == 2 and result.stderr == (
-        "scripts/setup: not root; run: sudo apt-get install --no-install-recommends python3-rich\n"
+        "scripts/setup: not root; run: sudo apt-get install --no-install-recommends --no-remove python3-rich\n"
     )
 
 
@@ -118,7 +121,8 @@ def test_sudo_without_a_password_is_used(place):
     result = set_up(place, user=somebody(), programs=ALL_BUT_RICH | SUDO | apt)
     assert result.returncode == 0, result.stderr
     (line,) = log.read_text().splitlines()
-    assert line.endswith("install -y --no-install-recommends python3-rich")
+    assert line.endswith("install -y --no-install-recommends --no-remove python3-rich")
+    assert "DPkg::Lock::Timeout=" in line
 
 
 def test_package_lists_are_fetched_only_when_needed(place):
@@ -131,7 +135,28 @@ def test_package_lists_are_fetched_only_when_needed(place):
 
 def test_a_failing_apt_fails_the_setup(place):
     result = set_up(place, user=somebody(), programs=ALL_BUT_RICH | SUDO)
-    assert result.returncode == 9
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith("scripts/setup: apt-get could not install")
+
+
+def test_reading_asks_for_no_compiler(place):
+    read = set_up(place, "--read", user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
+    assert "python3-scipy" in read and "g++" not in read and "valgrind" not in read
+
+
+@pytest.mark.parametrize(
+    ("os_release", "named", "not_named"),
+    [
+        ('ID=debian\nVERSION_ID="13"\n', "openjdk-21-jdk-headless", "openjdk-17-jdk-headless"),
+        ('ID=ubuntu\nVERSION_ID="24.04"\n', "linux-tools-generic", "linux-perf"),
+    ],
+)
+def test_packages_have_the_names_of_the_system(place, os_release, named, not_named):
+    result = set_up(
+        place, "--peers", user=somebody(), os_release=os_release, programs=NOTHING_INSTALLED
+    )
+    assert result.returncode == 2 and named in result.stderr.split()
+    assert not_named not in result.stderr.split() and "libtbb-dev" in result.stderr.split()
 
 
 @pytest.mark.parametrize(
