@@ -358,6 +358,21 @@ void required_io_completes_while_an_operation_reposts_itself() {
 }
 
 template <event_loop Loop>
+void required_due_io_goes_before_posts_that_compute() {
+    stream_pair stream;
+    char byte = 0;
+    io_probe reading(operation_kind::read, stream.near.get(), &byte, 1);
+    slow_posts slow;
+    Loop loop;
+    loop.submit(&reading);
+    slow.post_before(loop, reading.then);
+    send_all(stream.far, "x");
+    run_until_all_complete(loop, slow.all());
+    run_until_complete(loop, reading);
+    slow.expect_before(4, "a read of what is there");
+}
+
+template <event_loop Loop>
 void required_many_descriptors_at_once() {
     constexpr std::size_t wanted = 1'000;
     constexpr std::size_t reserve = 64;
@@ -423,6 +438,9 @@ std::vector<rule> io_rules() {
         {"required_io_completes_while_an_operation_reposts_itself",
          "Operations that keep posting themselves do not keep I/O from completing.", where,
          &required_io_completes_while_an_operation_reposts_itself<Loop>, need::io},
+        {"required_due_io_goes_before_posts_that_compute",
+         "What is due goes before what was only posted, however long that takes.", where,
+         &required_due_io_goes_before_posts_that_compute<Loop>, need::io},
         {"required_many_descriptors_at_once", beside, where,
          &required_many_descriptors_at_once<Loop>, need::io},
     };

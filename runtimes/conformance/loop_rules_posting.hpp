@@ -2,12 +2,15 @@
 #pragma once
 
 #include <overlap/conformance/probes.hpp>
+#include <overlap/conformance/streams.hpp>
 
 #include <array>
 #include <atomic>
 #include <barrier>
 #include <chrono>
 #include <future>
+#include <memory>
+#include <sys/socket.h>
 #include <thread>
 #include <vector>
 
@@ -249,6 +252,37 @@ void stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep() {
     expect_equal(wake.completions, rounds.load(), "remote posts that ran");
 }
 
+/// As the operation runs, the call that posted it may still be on its way out, on another thread.
+/// What it would touch then, memory or a descriptor's number, is somebody else's.
+template <event_loop Loop>
+void stochastic_loop_may_be_gone_before_post_remote_returns() {
+    const attempts farewells(1'000);
+    for (int round = 0; !farewells.were_enough(round); ++round) {
+        timer_probe far;
+        post_probe farewell;
+        auto loop = std::make_unique<Loop>();
+        loop->call_at(&far, loop->now() + std::chrono::hours(1));
+        farewell.then = [&] { loop->stop(); };
+        std::atomic<bool> is_running = false;
+        std::jthread other([&, target = loop.get()] {
+            while (!is_running) std::this_thread::yield();
+            pass_time(round % 64);
+            target->post_remote(&farewell);
+        });
+        is_running = true;
+        loop->run();
+        loop.reset();
+        std::array<stream_pair, 4> strangers;  // The loop's numbers are used again.
+        other.join();
+        for (const auto& each : strangers) {
+            char byte = 0;
+            const auto seen = ::recv(each.near.get(), &byte, 1, MSG_DONTWAIT) +
+                              ::recv(each.far.get(), &byte, 1, MSG_DONTWAIT);
+            expect_equal(seen, -2, "reads of two sockets that nobody has written to");
+        }
+    }
+}
+
 template <event_loop Loop>
 void required_remote_posts_complete_while_an_operation_reposts_itself() {
     post_probe remote;
@@ -347,6 +381,9 @@ std::vector<rule> posting_rules() {
         {"stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep",
          "post_remote wakes the loop if it waits.", where,
          &stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep<Loop>},
+        {"stochastic_loop_may_be_gone_before_post_remote_returns",
+         "What was posted may run, and the loop be destroyed, before post_remote has returned.",
+         where, &stochastic_loop_may_be_gone_before_post_remote_returns<Loop>},
         {"required_remote_posts_complete_while_an_operation_reposts_itself",
          "Operations that keep posting themselves do not keep remote posts from completing.", where,
          &required_remote_posts_complete_while_an_operation_reposts_itself<Loop>},

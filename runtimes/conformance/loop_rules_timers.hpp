@@ -275,6 +275,18 @@ void required_timers_complete_while_an_operation_reposts_itself() {
 }
 
 template <event_loop Loop>
+void required_due_timer_goes_before_posts_that_compute() {
+    slow_posts slow;
+    timer_probe timer;
+    Loop loop;
+    loop.call_at(&timer, loop.now() + std::chrono::microseconds(100));
+    slow.post_before(loop, timer.then);
+    run_until_all_complete(loop, slow.all());
+    run_until_complete(loop, timer);
+    slow.expect_before(22, "a timer due after 0.1 ms");  // By its clock it may be 20 ms late.
+}
+
+template <event_loop Loop>
 std::vector<rule> timer_rules() {
     constexpr auto where = loop_contract;
     constexpr std::string_view cancelled =
@@ -317,6 +329,9 @@ std::vector<rule> timer_rules() {
         {"required_timers_complete_while_an_operation_reposts_itself",
          "Operations that keep posting themselves do not keep timers from completing.", where,
          &required_timers_complete_while_an_operation_reposts_itself<Loop>, need::real_time},
+        {"required_due_timer_goes_before_posts_that_compute",
+         "What is due goes before what was only posted, however long that takes.", where,
+         &required_due_timer_goes_before_posts_that_compute<Loop>, need::real_time},
     };
 }
 

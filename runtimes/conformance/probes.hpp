@@ -14,6 +14,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace overlap::conformance {
 
@@ -173,6 +174,40 @@ public:
 private:
     int rounds_;
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+/// Posted operations that compute for a millisecond each, as many as take 64 of them, and how many
+/// had run when `what` completed.
+class slow_posts {
+public:
+    template <event_loop Loop>
+    void post_before(Loop& loop, std::function<void()>& completion_of_what) {
+        for (auto& op : ops_) {
+            op.then = [this] {
+                const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+                while (std::chrono::steady_clock::now() < end) {}
+                ++ran_;
+            };
+            loop.post(&op);
+        }
+        completion_of_what = [this] { ran_before_ = ran_; };
+    }
+
+    /// Throws a violation if more than `most` of them went before it.
+    void expect_before(std::size_t most, std::string_view what,
+                       std::source_location place = std::source_location::current()) const {
+        expect(ran_before_ <= most,
+               text(what, " completed after ", ran_before_, " of ", ops_.size(),
+                    " posted operations that take 1 ms each"),
+               text("after at most ", most), place);
+    }
+
+    [[nodiscard]] std::vector<post_probe>& all() noexcept { return ops_; }
+
+private:
+    std::vector<post_probe> ops_ = std::vector<post_probe>(64);
+    std::size_t ran_ = 0;
+    std::size_t ran_before_ = 0;
 };
 
 /// An operation's result in words: "3", or "-104 (Connection reset by peer)".

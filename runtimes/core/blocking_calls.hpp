@@ -24,6 +24,7 @@ public:
 
     static void sleep_until(time_point deadline) {
         const auto since_boot = deadline.time_since_epoch();
+        if (since_boot <= nanoseconds(0)) return;  // clock_nanosleep(2) takes no negative times.
         const auto seconds = std::chrono::floor<std::chrono::seconds>(since_boot);
         const timespec wake{.tv_sec = seconds.count(), .tv_nsec = (since_boot - seconds).count()};
         int error = 0;

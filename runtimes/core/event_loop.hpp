@@ -32,20 +32,29 @@
 // What holds for all of them:
 //
 //   Threads      A loop is made, used and destroyed on one thread; only post_remote may be called
-//                from others. Two loops on two threads know nothing of each other.
+//                from others. Two loops on two threads know nothing of each other. What was posted
+//                may run, and the loop be destroyed, before post_remote has returned on its thread:
+//                that the call touches nothing of the loop by then is the loop's business.
 //   Completion   `done` is called exactly once for each time an operation is lent, from inside
 //                run() and never from inside the call that lent it. The loop does not touch the
 //                operation afterwards: `done` may free it, or lend it again to any loop.
 //   Fairness     Operations that keep posting themselves do not keep timers, I/O and remote posts
-//                from completing.
+//                from completing. What is due, a timer or I/O that has completed, goes before what
+//                was only posted, however much of that there is and however long it takes: a loop
+//                looks at what is due again when posted operations have run for 100 microseconds, or
+//                with the end of the one that takes longer.
+//   Lateness     A timer is late by what runs as it comes due. Of its own a loop adds what its waiting
+//                call adds, a millisecond where that counts in these; 20 are too late.
 //   I/O          Descriptors are stream sockets in non-blocking mode. Once a loop has been given a
 //                descriptor, it is closed through that loop, with nothing else waiting on it.
 //                Errors are results (-errno), never signals or exceptions; end of file is 0.
 //   Memory       Lending allocates nothing once the loop has met the descriptor: what an operation
 //                needs is in the operation.
-//   Exceptions   The constructor may throw std::system_error; of the calls, only call_at, submit and
-//                cancel may throw, and then std::bad_alloc with nothing lent. Posts do not fail: an
-//                operation's `next` is there for a queue.
+//   Exceptions   The constructor may throw std::system_error, and so may run() if the kernel refuses
+//                to let it wait, which is an error nobody can mend; the loop is then good for being
+//                destroyed. Of the other calls, only call_at, submit and cancel may throw, and then
+//                std::bad_alloc with nothing lent. Posts do not fail: an operation's `next` is there
+//                for a queue.
 //   Destruction  Destroying a loop calls nobody's `done`; what was lent to it is its owner's again.
 //                What the loop opened, it closes.
 #pragma once

@@ -93,7 +93,8 @@ private:
     std::shared_ptr<detail::future_state<T>> state_;
 };
 
-/// The setting end. Setting it a second time throws std::future_error(promise_already_satisfied).
+/// The setting end. Setting it a second time throws std::future_error(promise_already_satisfied),
+/// setting one that was moved from std::future_error(no_state).
 /// The waiter resumes through the loop, not inside set_value. Both ends stay on the loop's thread.
 template <class T>
 class promise {
@@ -114,16 +115,21 @@ public:
     void set_value(detail::future_state<T>::value value)
         requires(!std::is_void_v<T>)
     {
-        state_->set_value(std::move(value));
+        state().set_value(std::move(value));
     }
     void set_value()
         requires std::is_void_v<T>
     {
-        state_->set_value({});
+        state().set_value({});
     }
-    void set_exception(std::exception_ptr thrown) { state_->set_exception(std::move(thrown)); }
+    void set_exception(std::exception_ptr thrown) { state().set_exception(std::move(thrown)); }
 
 private:
+    detail::future_state<T>& state() const {
+        if (state_ == nullptr) throw std::future_error(std::future_errc::no_state);
+        return *state_;
+    }
+
     std::shared_ptr<detail::future_state<T>> state_;
 };
 

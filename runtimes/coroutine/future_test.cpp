@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <future>
 #include <gmock/gmock.h>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -132,6 +134,20 @@ TEST_F(future_test, is_awaited_by_one_task) {
         });
     });
     EXPECT_EQ(error, std::future_errc::future_already_retrieved);
+}
+
+TEST_F(future_test, whose_promise_was_moved_from_is_not_set_by_it) {
+    auto [promise, future] = runtime().make_future<int>();
+    const auto owner = std::move(promise);
+    for (const auto& set : std::initializer_list<std::function<void()>>{
+             [&] { promise.set_value(1); }, [&] { promise.set_exception(nullptr); }}) {
+        try {
+            set();
+            ADD_FAILURE() << "nothing was thrown";
+        } catch (const std::future_error& error) {
+            EXPECT_EQ(error.code(), std::future_errc::no_state);
+        }
+    }
 }
 
 TEST_F(future_test, whose_promise_goes_away_unset_is_an_error_that_the_waiter_sees) {

@@ -8,9 +8,11 @@
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <iterator>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
 #include <system_error>
 #include <vector>
 
@@ -74,6 +76,33 @@ public:
     }
 };
 TYPED_TEST_SUITE(io_test, real_loops, loop_names);
+
+/// Has memory for one write, and then no more.
+struct poor_loop : poll_loop {
+    void submit(io_operation* op) {
+        if (op->kind == operation_kind::write && writes++ == 1) throw std::bad_alloc();
+        poll_loop::submit(op);
+    }
+    int writes = 0;
+};
+
+TEST(io, a_write_that_cannot_go_on_for_want_of_memory_is_an_error_of_the_task) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+    const unique_descriptor near(ends[0]);
+    const unique_descriptor far(ends[1]);
+    const std::vector<std::byte> more_than_fits(std::size_t{4} << 20);
+    poor_loop loop;
+    coroutine runtime(loop);
+    try {
+        runtime.run([](auto& on, int to, std::span<const std::byte> bytes) -> task<> {
+            co_await on.write(to, bytes);
+        }(runtime, near.get(), more_than_fits));
+        ADD_FAILURE() << "nothing was thrown";
+    } catch (const std::system_error& error) {
+        EXPECT_EQ(error.code(), std::errc::not_enough_memory);
+    }
+}
 
 TYPED_TEST(io_test, a_message_goes_there_and_comes_back) {
     const auto listener = open_listener(endpoint());

@@ -7,9 +7,12 @@
 #include <overlap/core/socket.hpp>
 #include <overlap/coroutine/resume_operation.hpp>
 
+#include <cerrno>
 #include <coroutine>
 #include <cstddef>
+#include <new>
 #include <span>
+#include <unistd.h>
 
 namespace overlap::detail {
 
@@ -133,7 +136,12 @@ private:
             }
             op.data = static_cast<std::byte*>(op.data) + written;
             op.size -= written;
-            op.loop.submit(&op);
+            try {
+                op.loop.submit(&op);
+            } catch (const std::bad_alloc&) {
+                op.result = -ENOMEM;
+                op.resume_waiter();
+            }
         }
 
         Loop& loop;
@@ -179,8 +187,13 @@ private:
             if (op.kind == operation_kind::connect && op.result < 0) {
                 op.error = -op.result;
                 op.kind = operation_kind::close;
-                op.loop.submit(&op);
-                return;
+                try {
+                    op.loop.submit(&op);
+                    return;
+                } catch (const std::bad_alloc&) {
+                    ::close(
+                        op.descriptor);  // The loop may remember it; a descriptor lost is worse.
+                }
             }
             op.resume_waiter();
         }

@@ -23,7 +23,7 @@ public:
     static constexpr std::string_view name() { return "example"; }
     static availability available() noexcept { return {}; }  // Every Linux has poll(2).
     time_point now() const { return std::chrono::steady_clock::now(); }
-    void post(operation* op) { ready_.push(op); }
+    void post(operation* op) { posted_.push(op); }
     void post_remote(operation* op) {
         const std::lock_guard lock(mutex_);
         remote_.push(op);
@@ -45,18 +45,24 @@ public:
     void run() {
         while (!stopping_) {
             collect();
-            // What these post waits for the next turn, so that it keeps nobody from completing.
-            operation_queue turn = std::move(ready_);
-            while (operation* op = turn.pop()) op->done(op);
+            run_some(due_);  // What is due goes before what was only posted.
+            run_some(posted_);
         }
         stopping_ = false;
     }
     void stop() { stopping_ = true; }
 
 private:
+    void run_some(operation_queue& queue) {  // Others must not have to wait for all of it.
+        const auto end = now() + std::chrono::microseconds(100);
+        while (operation* op = stopping_ ? nullptr : queue.pop()) {
+            op->done(op);
+            if (now() >= end) return;
+        }
+    }
     void complete(operation* op, int result) {
         op->result = result;
-        ready_.push(op);
+        due_.push(op);
     }
     static long step(int fd, operation_kind kind, void* data, std::size_t size) {
         if (kind == operation_kind::accept)
@@ -72,13 +78,14 @@ private:
         complete(op, result < 0 ? -errno : static_cast<int>(result));
         return true;
     }
-    void collect() {  // Makes ready what can complete; waits for it when nothing is ready yet.
+    void collect() {  // Finds what can complete; waits for it when there is nothing to run.
         polled_.assign(1, {wake_.get(), POLLIN, 0});
         for (const io_operation* op : waiting_) {
             const bool in = op->kind == operation_kind::accept || op->kind == operation_kind::read;
             polled_.push_back({op->descriptor, static_cast<short>(in ? POLLIN : POLLOUT), 0});
         }
-        auto left = nanoseconds(ready_.empty() ? std::chrono::hours(1) : std::chrono::hours(0));
+        const bool idle = due_.empty() && posted_.empty();
+        auto left = nanoseconds(idle ? std::chrono::hours(1) : std::chrono::hours(0));
         if (!timers_.empty()) left = std::clamp(timers_.begin()->first - now(), {}, left);
         const timespec limit{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
         ::ppoll(polled_.data(), polled_.size(), &limit, nullptr);
@@ -90,10 +97,11 @@ private:
         eventfd_t count = 0;
         ::eventfd_read(wake_.get(), &count);
         const std::lock_guard lock(mutex_);
-        while (operation* op = remote_.pop()) ready_.push(op);
+        while (operation* op = remote_.pop()) posted_.push(op);
     }
 
-    operation_queue ready_;
+    operation_queue due_;
+    operation_queue posted_;
     std::pmr::unsynchronized_pool_resource memory_;  // Once warm, timers allocate nothing.
     std::pmr::multimap<time_point, timer_operation*> timers_{&memory_};
     std::vector<io_operation*> waiting_;

@@ -51,7 +51,7 @@ public:
 
     /// Tasks that have not ended are reported and forgotten: their stacks are given back without
     /// running destructors. What they had lent to the loop is cancelled first, and the loop run
-    /// until it has let go of it.
+    /// until it has let go of it; a loop that throws then is reported, and must not be run again.
     ~fiber() {
         if (scheduler_.busy() == 0) return;
         report_(std::to_string(scheduler_.busy()) +
@@ -320,7 +320,7 @@ private:
     }
 
     void take_back_operations() {
-        scheduler_.for_each_waiting([this](operation& op) {
+        const auto take_back = [this](operation& op) {
             ++to_take_back_;
             switch (op.kind) {
             case operation_kind::post:
@@ -334,8 +334,13 @@ private:
                 break;
             }
             loop_.cancel(&op);
-        });
-        while (to_take_back_ > 0) loop_.run();
+        };
+        try {
+            scheduler_.for_each_waiting(take_back);
+            while (to_take_back_ > 0) loop_.run();
+        } catch (...) {
+            report_("the loop failed as a runtime ended: " + describe(std::current_exception()));
+        }
     }
 
     static void print(const std::string& line) {

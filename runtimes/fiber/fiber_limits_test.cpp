@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdexcept>
 #include <string>
@@ -133,6 +134,31 @@ TEST(fiber_limits, a_task_that_overflows_its_stack_meets_the_guard) {
     } else {
         EXPECT_EXIT(overflow(), testing::KilledBySignal(SIGSEGV), "");
     }
+}
+
+/// Gives up when it is stopped.
+struct broken_loop : poll_loop {
+    void run() {
+        poll_loop::run();
+        throw std::runtime_error("out of luck");
+    }
+};
+
+TEST(fiber_limits, a_loop_that_throws_is_heard_and_reported_but_ends_nothing) {
+    std::string reported;
+    broken_loop loop;
+    try {
+        fiber runtime(loop);
+        runtime.on_report([&](const std::string& line) { reported += line + '\n'; });
+        runtime.run([&] {
+            loop.stop();
+            runtime.sleep_for(std::chrono::hours(1));
+        });
+        ADD_FAILURE() << "nothing was thrown";
+    } catch (const std::runtime_error& error) {
+        EXPECT_STREQ(error.what(), "out of luck");
+    }
+    EXPECT_THAT(reported, testing::HasSubstr("the loop failed as a runtime ended: out of luck"));
 }
 
 TEST(fiber_limits, two_runtimes_on_two_threads_know_nothing_of_each_other) {

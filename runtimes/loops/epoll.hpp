@@ -34,21 +34,21 @@ public:
     }
 
     void submit(io_operation* op) {
-        descriptors_.submit(op, ready_);
+        descriptors_.submit(op, due_);
         if (!descriptors_.is_waiting(op)) return;
         auto& entry = descriptors_.of(op->descriptor);
         if (entry.watched) return;
         if (watch(op->descriptor, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) == 0) {
             entry.watched = true;
         } else {
-            descriptors_.fail(op, errno, ready_);
+            descriptors_.fail(op, errno, due_);
         }
     }
 
 private:
     friend loop_base<epoll_loop>;
 
-    void cancel_io(io_operation* op) noexcept { descriptors_.cancel(op, ready_); }
+    void cancel_io(io_operation* op) noexcept { descriptors_.cancel(op, due_); }
 
     [[nodiscard]] bool io_pending() const noexcept { return !descriptors_.empty(); }
 
@@ -69,20 +69,22 @@ private:
             if ((seen.events & ends) != 0) entry.hung_up = true;
             if ((seen.events & (EPOLLIN | ends)) != 0) entry.readable = true;
             if ((seen.events & (EPOLLOUT | ends)) != 0) entry.writable = true;
-            descriptors_.drain(entry, ready_);
+            descriptors_.drain(entry, due_);
         }
     }
 
     /// epoll_pwait2(2), or epoll_wait(2) where there is none: before Linux 5.11, behind a seccomp
     /// filter that does not know it, under valgrind 3.19. The latter counts whole milliseconds,
-    /// which are rounded up, so that timers are late rather than many turns early.
-    int wait_for_events(std::optional<nanoseconds> timeout) noexcept {
+    /// which are rounded up, so that timers are late rather than the loop awake for nothing.
+    int wait_for_events(std::optional<nanoseconds> timeout) {
         const auto room = static_cast<int>(events_.size());
         if (exact_) {
             const timespec limit = to_timespec(timeout.value_or(nanoseconds(0)));
             const int count = ::epoll_pwait2(epoll_.get(), events_.data(), room,
                                              timeout ? &limit : nullptr, nullptr);
-            if (count >= 0 || errno != ENOSYS) return count;
+            if (count >= 0 || errno == EINTR) return count;
+            // Seccomp filters that do not know the call refuse it in one of these ways.
+            if (errno != ENOSYS && errno != EPERM) throw_errno(errno, "epoll_pwait2");
             exact_ = false;
         }
         constexpr std::int64_t longest = std::numeric_limits<int>::max();
@@ -90,7 +92,9 @@ private:
             return std::chrono::ceil<std::chrono::milliseconds>(exact).count();
         };
         const auto limit = timeout ? static_cast<int>(std::min(longest, whole(*timeout))) : -1;
-        return ::epoll_wait(epoll_.get(), events_.data(), room, limit);
+        const int count = ::epoll_wait(epoll_.get(), events_.data(), room, limit);
+        if (count < 0 && errno != EINTR) throw_errno(errno, "epoll_wait");
+        return count;
     }
 
     unique_descriptor epoll_;

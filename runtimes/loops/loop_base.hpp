@@ -1,10 +1,11 @@
-// What the built-in loops share: the queue of ready operations, timers, remote posts and run().
+// What the built-in loops share: the queues of operations, timers, remote posts and run().
 // A loop adds how it waits for I/O.
 #pragma once
 
 #include <overlap/core/event_loop.hpp>
 #include <overlap/core/operation_queue.hpp>
 #include <overlap/loops/remote_queue.hpp>
+#include <overlap/loops/run_some.hpp>
 #include <overlap/loops/timer_wheel.hpp>
 
 #include <algorithm>
@@ -17,9 +18,10 @@
 namespace overlap {
 
 /// `Loop` derives from loop_base<Loop> and defines
-///   void wait(std::optional<nanoseconds> timeout)  moves completed I/O to ready_; sleeps until
+///   void wait(std::optional<nanoseconds> timeout)  moves completed I/O to due_; sleeps until
 ///       there is some, the remote queue's wake descriptor is readable, or the time is over
-///       (0: does not sleep; nothing: for as long as it takes);
+///       (0: does not sleep; nothing: for as long as it takes). Throws std::system_error for
+///       errors of the kernel that it does not expect;
 ///   bool io_pending()  whether any I/O is lent to it;
 ///   void cancel_io(io_operation*)  completes it with -ECANCELED unless it has completed already.
 template <class Loop>
@@ -31,7 +33,7 @@ public:
 
     [[nodiscard]] time_point now() const noexcept { return std::chrono::steady_clock::now(); }
 
-    void post(operation* op) noexcept { ready_.push(op); }
+    void post(operation* op) noexcept { posted_.push(op); }
 
     void post_remote(operation* op) noexcept { remote_.push(op); }
 
@@ -48,15 +50,18 @@ public:
 
     void run() {
         while (!std::exchange(stopping_, false)) {
-            run_ready();
+            // What is due goes before what was only posted; each has its own share of an iteration,
+            // so that neither keeps the other from running.
+            run_some(due_, stopping_);
+            run_some(posted_, stopping_);
             if (stopping_) continue;
-            remote_.take(ready_);
-            if (ready_.empty()) {
+            remote_.take(posted_);
+            if (due_.empty() && posted_.empty()) {
                 sleep();
             } else if (self().io_pending()) {
                 self().wait(nanoseconds(0));
             }
-            if (!timers_.empty()) timers_.expire(self().now(), ready_);
+            if (!timers_.empty()) timers_.expire(self().now(), due_);
         }
     }
 
@@ -72,41 +77,16 @@ protected:
 
     void complete(operation* op, int result) noexcept {
         op->result = result;
-        ready_.push(op);
+        due_.push(op);
     }
 
-    operation_queue ready_;
+    operation_queue due_;  // Timers and I/O that have completed, in that order.
+    operation_queue posted_;
     timer_wheel timers_;
     remote_queue remote_;
 
 private:
-    /// How many operations run before timers and I/O are looked at again: rare enough to cost
-    /// nothing beside them, often enough that a task which keeps yielding delays I/O by some tens
-    /// of microseconds at most.
-    static constexpr int turn_length = 1024;
-    /// Operations that compute are slower than that, so a turn also ends when it has taken this
-    /// long. That is looked at after 4, 8, 16 ... operations, since reading a clock takes as long
-    /// as several of them.
-    static constexpr std::chrono::microseconds turn_duration{100};
-    static constexpr int first_look = 4;
-
     Loop& self() noexcept { return static_cast<Loop&>(*this); }
-
-    void run_ready() noexcept {
-        int next_look = first_look;
-        std::chrono::steady_clock::time_point begin;
-        for (int i = 1; i <= turn_length && !stopping_; ++i) {
-            operation* op = ready_.pop();
-            if (op == nullptr) return;
-            __builtin_prefetch(ready_.front());  // Of many that waited, the next one is cold.
-            op->done(op);
-            if (i != next_look) continue;
-            const auto now = std::chrono::steady_clock::now();
-            if (i == first_look) begin = now;
-            if (now - begin > turn_duration) return;
-            next_look *= 2;
-        }
-    }
 
     void sleep() {
         std::optional<nanoseconds> timeout;
@@ -114,7 +94,12 @@ private:
             timeout = std::max(*next - self().now(), nanoseconds(0));
         }
         if (!remote_.fall_asleep()) return;
-        self().wait(timeout);
+        try {
+            self().wait(timeout);
+        } catch (...) {
+            remote_.wake_up();
+            throw;
+        }
         remote_.wake_up();
     }
 

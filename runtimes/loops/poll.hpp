@@ -21,12 +21,12 @@ public:
     static constexpr std::string_view name() { return "poll"; }
     static availability available() noexcept { return {}; }  // POSIX has had it since 2001.
 
-    void submit(io_operation* op) { descriptors_.submit(op, ready_); }
+    void submit(io_operation* op) { descriptors_.submit(op, due_); }
 
 private:
     friend loop_base<poll_loop>;
 
-    void cancel_io(io_operation* op) noexcept { descriptors_.cancel(op, ready_); }
+    void cancel_io(io_operation* op) noexcept { descriptors_.cancel(op, due_); }
 
     [[nodiscard]] bool io_pending() const noexcept { return !descriptors_.empty(); }
 
@@ -42,8 +42,10 @@ private:
                 {.fd = static_cast<int>(fd), .events = static_cast<short>(events), .revents = 0});
         }
         const timespec limit = to_timespec(timeout.value_or(nanoseconds(0)));
-        if (::ppoll(interests_.data(), interests_.size(), timeout ? &limit : nullptr, nullptr) <= 0)
-            return;
+        const int count =
+            ::ppoll(interests_.data(), interests_.size(), timeout ? &limit : nullptr, nullptr);
+        if (count < 0 && errno != EINTR) throw_errno(errno, "ppoll");
+        if (count <= 0) return;
         if (interests_.front().revents != 0) remote_.drain();
         for (std::size_t i = 1; i < interests_.size(); ++i) {
             const pollfd& seen = interests_[i];
@@ -52,7 +54,7 @@ private:
             // An error or a hang-up (POLLERR, POLLHUP, POLLNVAL) is learned by trying.
             if ((seen.revents & ~POLLOUT) != 0) entry.readable = true;
             if ((seen.revents & ~POLLIN) != 0) entry.writable = true;
-            descriptors_.drain(entry, ready_);
+            descriptors_.drain(entry, due_);
         }
     }
 

@@ -6,7 +6,9 @@
 #include <overlap/core/socket.hpp>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
+#include <poll.h>
 #include <sys/eventfd.h>
 
 namespace overlap {
@@ -18,6 +20,21 @@ class remote_queue {
 public:
     /// Throws std::system_error when there is no descriptor left for the wake-up.
     remote_queue() : wake_(check_errno(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")) {}
+    remote_queue(const remote_queue&) = delete;
+    remote_queue& operator=(const remote_queue&) = delete;
+
+    /// What was pushed may have run before its push has written to the eventfd. Waits for that: the
+    /// number of the descriptor may otherwise be somebody else's by then. A write that does not come
+    /// within seconds went elsewhere, and to wait for ever would help nobody.
+    ~remote_queue() {
+        constexpr int longest_ms = 5'000;
+        while (written_ < owed_) {
+            pollfd wake{.fd = wake_.get(), .events = POLLIN, .revents = 0};
+            const int ready = ::poll(&wake, 1, longest_ms);
+            if (ready == 0 || (ready < 0 && errno != EINTR)) return;
+            drain();
+        }
+    }
 
     /// Any thread. Wakes the loop if it sleeps.
     void push(operation* op) noexcept {
@@ -61,20 +78,24 @@ public:
     /// Loop thread, after every sleep.
     void wake_up() noexcept {
         operation* asleep = &asleep_;
-        head_.compare_exchange_strong(asleep, nullptr, std::memory_order_relaxed);
+        const bool undisturbed =
+            head_.compare_exchange_strong(asleep, nullptr, std::memory_order_relaxed);
+        if (!undisturbed) ++owed_;
     }
 
-    /// Becomes readable when a push wakes the loop. Whoever waits for it empties it with drain().
+    /// Becomes readable when a push wakes the loop. Only drain() may read it: writes are counted.
     [[nodiscard]] int wake_descriptor() const noexcept { return wake_.get(); }
-    void drain() const noexcept {
+    void drain() noexcept {
         eventfd_t count = 0;
-        [[maybe_unused]] const int read = ::eventfd_read(wake_.get(), &count);
+        if (::eventfd_read(wake_.get(), &count) == 0) written_ += count;
     }
 
 private:
     std::atomic<operation*> head_ = nullptr;
     operation asleep_;  // Its address in head_ says that the loop sleeps and nothing is queued.
     unique_descriptor wake_;
+    eventfd_t owed_ = 0;     // Pushes that woke the loop: each writes once.
+    eventfd_t written_ = 0;  // Of these writes, how many have been read.
 };
 
 }  // namespace overlap

@@ -7,6 +7,7 @@
 #include <array>
 #include <liburing.h>
 #include <optional>
+#include <poll.h>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,6 +50,7 @@ public:
     void submit(io_operation* op) noexcept {
         if (op->kind == operation_kind::write && write_at_once(op)) return;
         io_uring_sqe* entry = next_entry();
+        if (entry == nullptr) return complete(op, submit_error_);
         const auto size = static_cast<unsigned>(std::min<std::size_t>(op->size, max_transfer));
         switch (op->kind) {
         case operation_kind::accept:
@@ -127,6 +129,7 @@ private:
         // The entry goes in behind the operation's own and before that of any other operation that
         // could come to live at the same address.
         io_uring_sqe* entry = next_entry();
+        if (entry == nullptr) return;  // It completes with a result of its own.
         io_uring_prep_cancel(entry, op, 0);
         io_uring_sqe_set_data(entry, nullptr);
     }
@@ -142,28 +145,51 @@ private:
         return true;
     }
 
+    /// A free entry of the submission queue; nullptr, and submit_error_ says why, if the kernel takes
+    /// none of those that fill it.
     io_uring_sqe* next_entry() noexcept {
         io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
         while (entry == nullptr) {
-            io_uring_submit(ring_.get());
+            const int submitted = io_uring_submit(ring_.get());
+            if (submitted == -EBUSY || submitted == -EAGAIN) {
+                // Kernels that keep what does not fit into the completion queue take nothing more
+                // until that has been fetched: io_uring_enter(2).
+                io_uring_get_events(ring_.get());
+                take_completions();
+            } else if (submitted < 0 && submitted != -EINTR) {
+                submit_error_ = submitted;
+                return nullptr;
+            }
             entry = io_uring_get_sqe(ring_.get());
         }
         return entry;
     }
 
-    void wait(std::optional<nanoseconds> timeout) noexcept {
+    void wait(std::optional<nanoseconds> timeout) {
         watch_remote();
+        int result = 0;
         if (!timeout) {
-            io_uring_submit_and_wait(ring_.get(), 1);
+            result = io_uring_submit_and_wait(ring_.get(), 1);
         } else if (*timeout > nanoseconds(0)) {
             const timespec limit = to_timespec(*timeout);
             __kernel_timespec kernel_limit{.tv_sec = limit.tv_sec, .tv_nsec = limit.tv_nsec};
             io_uring_cqe* first = nullptr;
-            io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &kernel_limit, nullptr);
+            result =
+                io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &kernel_limit, nullptr);
         } else if (has_business()) {
-            io_uring_submit_and_get_events(ring_.get());
+            result = io_uring_submit_and_get_events(ring_.get());
         }
         take_completions();
+        if (result < 0) expect_mild(result);
+    }
+
+    /// Throws unless the error is one of those after which the next call can do better.
+    static void expect_mild(int error) {
+        for (const int mild : {-ETIME, -EINTR, -EAGAIN, -EBUSY}) {
+            if (error == mild) return;
+        }
+        const char* hint = error == -EEXIST ? " (the loop was made on another thread)" : "";
+        throw_errno(-error, std::string("io_uring_enter") + hint);
     }
 
     /// Whether there is something to submit, or the kernel asks for a call before it completes
@@ -174,11 +200,14 @@ private:
                (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
     }
 
-    /// The eventfd that wakes the loop is read through the ring, one read at a time.
-    void watch_remote() noexcept {
+    /// The eventfd that wakes the loop is polled through the ring, and read when it has something:
+    /// what a read in the ring had taken would be lost with the ring.
+    void watch_remote() {
         if (wake_.state == in_kernel) return;
         io_uring_sqe* entry = next_entry();
-        io_uring_prep_read(entry, remote_.wake_descriptor(), &wake_count_, sizeof wake_count_, 0);
+        if (entry == nullptr) expect_mild(submit_error_);
+        if (entry == nullptr) return;
+        io_uring_prep_poll_add(entry, remote_.wake_descriptor(), POLLIN);
         io_uring_sqe_set_data(entry, &wake_);
         wake_.state = in_kernel;
     }
@@ -192,7 +221,10 @@ private:
             auto* op = static_cast<operation*>(io_uring_cqe_get_data(completion));
             if (op == nullptr) continue;  // A cancellation's own completion.
             op->state = idle;
-            if (op == &wake_) continue;
+            if (op == &wake_) {
+                remote_.drain();
+                continue;
+            }
             --pending_;
             complete(op, completion->res);
         }
@@ -201,7 +233,7 @@ private:
 
     std::size_t pending_ = 0;
     operation wake_;
-    std::uint64_t wake_count_ = 0;
+    int submit_error_ = 0;  // Of the last next_entry() that found none, as -errno.
     ring_handle
         ring_;  // Last, so that it closes first: until then the kernel may write to the above.
 };

@@ -36,6 +36,13 @@ TEST(thread_per_task, each_task_has_a_thread_and_all_are_in_flight) {
     EXPECT_EQ(std::set(threads.begin(), threads.end()).size(), n);
 }
 
+TEST(thread_per_task, a_deadline_that_has_passed_is_no_error) {
+    using overlap::time_point;
+    for (const time_point passed : {time_point{}, time_point{} - 1s, time_point::min()}) {
+        EXPECT_NO_THROW(thread_per_task::sleep_until(passed));
+    }
+}
+
 TEST(thread_per_task, estimates_a_limit_that_the_machine_can_keep) {
     EXPECT_GE(thread_per_task::task_limit(), 100U);
     EXPECT_LE(thread_per_task::task_limit(), std::size_t{4'194'304});  // The most pids of Linux.

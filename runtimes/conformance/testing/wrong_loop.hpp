@@ -17,7 +17,8 @@ namespace overlap::conformance {
 
 /// A right loop whose insides a wrong one may reach.
 struct right_loop : poll_loop {
-    using poll_loop::ready_;
+    using poll_loop::due_;
+    using poll_loop::posted_;
     using poll_loop::remote_;
     using poll_loop::timers_;
 };
@@ -77,7 +78,7 @@ protected:
     /// Runs `op` from inside run(), with this result.
     void complete_later(operation* op, int result) {
         op->result = result;
-        right_.ready_.push(op);
+        right_.due_.push(op);
     }
 
     /// Calls the `done` of `op` from inside run(), once more than it was lent.

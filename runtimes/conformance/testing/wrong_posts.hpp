@@ -7,8 +7,12 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <ranges>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
 
 namespace overlap::conformance::wrong_loops {
 
@@ -94,7 +98,7 @@ class cancels_posts : public wrong_loop {
 public:
     void cancel(operation* op) override {
         if (op->kind != operation_kind::post) return right_.cancel(op);
-        if (right_.ready_.remove(op)) complete_later(op, -ECANCELED);
+        if (right_.posted_.remove(op)) complete_later(op, -ECANCELED);
     }
 };
 
@@ -103,9 +107,9 @@ class drops_posts_that_stop_leaves : public wrong_loop {
 public:
     void run() override {
         right_.run();
-        operation_queue left = std::exchange(right_.ready_, operation_queue());
+        operation_queue left = std::exchange(right_.posted_, operation_queue());
         while (operation* op = left.pop()) {
-            if (op->kind != operation_kind::post) right_.ready_.push(op);
+            if (op->kind != operation_kind::post) right_.due_.push(op);
         }
     }
 };
@@ -231,11 +235,31 @@ public:
             "socketpair");
         const unique_descriptor mute(ends[0]);
         far_ = unique_descriptor(ends[1]);
+        woken_by_ = unique_descriptor(::dup(right_.remote_.wake_descriptor()));
         check_errno(::dup3(mute.get(), right_.remote_.wake_descriptor(), O_CLOEXEC), "dup3");
+    }
+    /// The right loop waits for wake-ups that are on their way as it ends.
+    ~is_not_woken_by_remote_posts() override {
+        constexpr eventfd_t more_than_any = 1'000'000;
+        ::eventfd_write(woken_by_.get(), more_than_any);
+        ::dup3(woken_by_.get(), right_.remote_.wake_descriptor(), O_CLOEXEC);
     }
 
 private:
     unique_descriptor far_;
+    unique_descriptor woken_by_;
+};
+
+/// Wakes the loop by the number of its descriptor, which may be another's by then.
+class wakes_whoever_has_its_number : public wrong_loop {
+public:
+    void post_remote(operation* op) override {
+        const int number = right_.remote_.wake_descriptor();
+        right_.post_remote(op);
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+        const eventfd_t one = 1;
+        [[maybe_unused]] const auto written = ::write(number, &one, sizeof one);
+    }
 };
 
 /// Does not look at what `Starved` has lent while anything is posted.

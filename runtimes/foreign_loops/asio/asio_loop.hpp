@@ -6,6 +6,7 @@
 #include <overlap/core/error.hpp>
 #include <overlap/core/event_loop.hpp>
 #include <overlap/foreign_loops/recycled.hpp>
+#include <overlap/loops/run_some.hpp>
 
 #include <algorithm>
 #include <asio.hpp>
@@ -87,9 +88,14 @@ public:
 
     [[nodiscard]] time_point now() const noexcept { return std::chrono::steady_clock::now(); }
 
-    void post(operation* op) { asio::post(context_, posted{op, &memory_}); }
+    void post(operation* op) {
+        posted_.push(op);
+        expect_posted();
+    }
 
-    void post_remote(operation* op) { asio::post(context_, posted{op, &remote_memory_}); }
+    void post_remote(operation* op) {
+        asio::post(context_, handed_over{{&remote_memory_}, this, op});
+    }
 
     void call_at(timer_operation* op, time_point deadline) {
         timer* waits = timers_.take(context_);
@@ -126,9 +132,13 @@ public:
     void run() {
         context_.run();
         context_.restart();  // What stop() asked for is done.
+        stopping_ = false;
     }
 
-    void stop() { context_.stop(); }
+    void stop() {
+        stopping_ = true;
+        context_.stop();
+    }
 
 private:
     enum : std::uint8_t { idle, lent };
@@ -149,11 +159,35 @@ private:
         [[nodiscard]] allocator_type get_allocator() const noexcept { return {resource}; }
     };
 
-    struct posted : in_memory_of {
+    // asio would run all that is posted before it looks at timers and sockets again. So it only knows
+    // one handler for all of them, which runs some and goes to the end of asio's queue.
+
+    struct run_posted : in_memory_of {
+        asio_loop* loop;
+
+        void operator()() const {
+            loop->posted_is_expected_ = false;
+            run_some(loop->posted_, loop->stopping_);
+            if (!loop->posted_.empty()) loop->expect_posted();
+        }
+    };
+
+    void expect_posted() {
+        if (posted_is_expected_) return;
+        asio::post(context_, run_posted{{&memory_}, this});
+        posted_is_expected_ = true;
+    }
+
+    struct handed_over : in_memory_of {
+        asio_loop* loop;
         operation* op;
 
-        posted(operation* posted_op, std::pmr::memory_resource* from)
-            : in_memory_of{from}, op(posted_op) {}
+        void operator()() const { loop->post(op); }
+    };
+
+    struct completed : in_memory_of {
+        operation* op;
+
         void operator()() const noexcept { op->done(op); }
     };
 
@@ -210,7 +244,7 @@ private:
     void finish(io_operation* op, int result) {
         op->state = idle;
         op->result = result;
-        post(op);
+        asio::post(context_, completed{{&memory_}, op});
     }
 
     /// asio would throw for an address that is longer than any is.
@@ -292,6 +326,9 @@ private:
     asio::executor_work_guard<executor> until_stopped_{context_.get_executor()};
     recycled<timer> timers_;
     std::uint64_t calls_ = 0;
+    operation_queue posted_;
+    bool posted_is_expected_ = false;  // asio has the handler that runs them.
+    bool stopping_ = false;
     std::deque<descriptor> descriptors_;  // By number. asio's sockets must not move.
 };
 

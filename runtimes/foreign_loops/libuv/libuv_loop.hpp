@@ -8,6 +8,7 @@
 #include <overlap/core/operation_queue.hpp>
 #include <overlap/foreign_loops/recycled.hpp>
 #include <overlap/loops/descriptor_table.hpp>
+#include <overlap/loops/run_some.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -42,7 +43,7 @@ public:
     libuv_loop() {
         check_uv(uv_loop_init(&loop_), "uv_loop_init");
         loop_.data = this;
-        uv_idle_init(&loop_, &turn_);
+        uv_idle_init(&loop_, &iteration_);
         // Also what keeps uv_run() from returning for want of work.
         if (const int error = uv_async_init(&loop_, &wake_, &take_remote); error != 0) {
             close();
@@ -58,15 +59,14 @@ public:
     }
 
     void post(operation* op) noexcept {
-        ready_.push(op);
-        expect_turn();
+        posted_.push(op);
+        expect_iteration();
     }
 
     void post_remote(operation* op) noexcept {
-        {
-            const std::lock_guard lock(remote_lock_);
-            remote_.push(op);
-        }
+        // With the lock, without which the loop cannot take `op`, run it and be gone.
+        const std::lock_guard lock(remote_lock_);
+        remote_.push(op);
         uv_async_send(&wake_);
     }
 
@@ -91,9 +91,9 @@ public:
             if (index >= watches_.size()) watches_.resize(2 * index + 1);
             if (op->kind == operation_kind::close) unwatch(watches_[index]);
         }
-        descriptors_.submit(op, ready_);
+        descriptors_.submit(op, due_);
         if (descriptors_.is_waiting(op)) watch(op);
-        if (!ready_.empty()) expect_turn();
+        if (!due_.empty()) expect_iteration();
     }
 
     void cancel(operation* op) noexcept {
@@ -101,9 +101,9 @@ public:
             if (op->state == armed)
                 complete(release(static_cast<timer_operation*>(op)), -ECANCELED);
         } else if (op->kind != operation_kind::post) {
-            descriptors_.cancel(static_cast<io_operation*>(op), ready_);
+            descriptors_.cancel(static_cast<io_operation*>(op), due_);
         }
-        if (!ready_.empty()) expect_turn();
+        if (!due_.empty()) expect_iteration();
     }
 
     void run() noexcept {
@@ -119,9 +119,6 @@ public:
 private:
     enum : std::uint8_t { idle, armed };
 
-    /// How many operations run before libuv looks at timers and I/O again.
-    static constexpr int turn_length = 1024;
-
     /// libuv's watch on one descriptor.
     struct watched {
         uv_poll_t* handle = nullptr;
@@ -136,36 +133,31 @@ private:
         if (error != 0) throw_errno(-error, what);
     }
 
-    // Posted and completed operations run in an idle handle's callback, once in each turn of
+    // Posted and completed operations run in an idle handle's callback, once in each iteration of
     // uv_run(), which does not wait while that handle is active.
 
-    void expect_turn() noexcept { uv_idle_start(&turn_, &run_turn); }
+    void expect_iteration() noexcept { uv_idle_start(&iteration_, &iterate); }
 
     void complete(operation* op, int result) noexcept {
         op->result = result;
-        ready_.push(op);
+        due_.push(op);
     }
 
-    static void run_turn(uv_idle_t* turn) {
-        libuv_loop& self = of(turn->loop);
+    static void iterate(uv_idle_t* iteration) {
+        libuv_loop& self = of(iteration->loop);
         self.take_expired();
-        for (int i = 0; i < turn_length && !self.stopping_; ++i) {
-            operation* op = self.ready_.pop();
-            if (op == nullptr) {
-                uv_idle_stop(turn);
-                return;
-            }
-            op->done(op);
-        }
+        run_some(self.due_, self.stopping_);
+        run_some(self.posted_, self.stopping_);
+        if (self.due_.empty() && self.posted_.empty()) uv_idle_stop(iteration);
     }
 
     static void take_remote(uv_async_t* wake) {
         libuv_loop& self = of(wake->loop);
         {
             const std::lock_guard lock(self.remote_lock_);
-            while (operation* op = self.remote_.pop()) self.ready_.push(op);
+            while (operation* op = self.remote_.pop()) self.posted_.push(op);
         }
-        self.expect_turn();
+        self.expect_iteration();
     }
 
     // Timers that libuv takes for equal, because they expire in the same millisecond, it calls in
@@ -180,7 +172,7 @@ private:
         libuv_loop& self = of(timer->loop);
         timer_operation* op = self.release(static_cast<timer_operation*>(timer->data));
         self.expired_.push_back({op, self.expired_.size()});
-        self.expect_turn();
+        self.expect_iteration();
     }
 
     void take_expired() noexcept {
@@ -205,7 +197,7 @@ private:
     void watch(io_operation* op) noexcept {
         watched& at = watches_[static_cast<std::size_t>(op->descriptor)];
         const int error = at.handle == nullptr ? begin_watch(at, op->descriptor) : 0;
-        if (error != 0) return descriptors_.fail(op, -error, ready_);
+        if (error != 0) return descriptors_.fail(op, -error, due_);
         const int wanted = at.events | waited_for(op->descriptor);
         if (wanted != at.events) set_events(at, wanted);
     }
@@ -259,12 +251,12 @@ private:
         const bool in_vain = (events & ~self.waited_for(descriptor)) != 0;
         if (status != 0 || (events & UV_READABLE) != 0) entry.readable = true;
         if (status != 0 || (events & UV_WRITABLE) != 0) entry.writable = true;
-        self.descriptors_.drain(entry, self.ready_);
+        self.descriptors_.drain(entry, self.due_);
         if (status != 0 || in_vain) self.set_events(at, self.waited_for(descriptor));
-        self.expect_turn();
+        self.expect_iteration();
     }
 
-    /// libuv wants every handle closed, and then a turn of its loop, before it lets go.
+    /// libuv wants every handle closed, and then an iteration of its loop, before it lets go.
     void close() noexcept {
         const auto close_handle = [](uv_handle_t* handle, void*) {
             if (uv_is_closing(handle) == 0) uv_close(handle, nullptr);
@@ -275,7 +267,8 @@ private:
 
     recycled<uv_timer_t> timers_;
     recycled<uv_poll_t> polls_;
-    operation_queue ready_;
+    operation_queue due_;  // Timers and I/O that have completed.
+    operation_queue posted_;
     std::vector<expired> expired_;
     descriptor_table descriptors_;
     std::vector<watched> watches_;  // By descriptor.
@@ -283,7 +276,7 @@ private:
     std::mutex remote_lock_;
     operation_queue remote_;  // Guarded by remote_lock_.
     uv_loop_t loop_{};
-    uv_idle_t turn_{};
+    uv_idle_t iteration_{};
     uv_async_t wake_{};
 };
 

@@ -16,8 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use system::{PollFd, EBADF, ECANCELED, EINVAL, POLLIN, POLLOUT};
 use table::{Io, LoopTable, Operation, Timer, ACCEPT, CLOSE, CONNECT, READ, WRITE};
 
-/// How many operations run before timers and I/O are looked at again.
-const TURN_LENGTH: usize = 1024;
+/// For how many nanoseconds operations run before timers and I/O are looked at again.
+const LONGEST: i64 = 100_000;
 
 /// What an operation's `state` says: whether the loop has it in `timers` or `waiting`.
 const IDLE: u8 = 0;
@@ -53,7 +53,9 @@ impl Remote {
 
 /// The loop. `done` may call it again, so nothing is borrowed while an operation is in it.
 struct PollLoop {
-    ready: RefCell<VecDeque<*mut Operation>>,
+    /// Timers and I/O that have completed. They go before what was only posted.
+    due: RefCell<VecDeque<*mut Operation>>,
+    posted: RefCell<VecDeque<*mut Operation>>,
     /// By deadline, equal deadlines by the number of the call.
     timers: RefCell<BTreeMap<(i64, usize), *mut Timer>>,
     calls: Cell<usize>,
@@ -70,7 +72,8 @@ struct PollLoop {
 impl PollLoop {
     fn new() -> io::Result<PollLoop> {
         Ok(PollLoop {
-            ready: RefCell::default(),
+            due: RefCell::default(),
+            posted: RefCell::default(),
             timers: RefCell::default(),
             calls: Cell::default(),
             waiting: RefCell::default(),
@@ -81,7 +84,7 @@ impl PollLoop {
     }
 
     fn post(&self, op: *mut Operation) {
-        self.ready.borrow_mut().push_back(op);
+        self.posted.borrow_mut().push_back(op);
     }
 
     unsafe fn call_at(&self, timer: *mut Timer, deadline: i64) {
@@ -130,25 +133,27 @@ impl PollLoop {
 
     unsafe fn run(&self) {
         while !self.stopping.take() {
-            self.run_ready();
+            self.run_some(&self.due);
+            self.run_some(&self.posted);
             if self.stopping.get() {
                 continue;
             }
             let handed = |remote: Handed| remote.0;
-            self.ready.borrow_mut().extend(self.remote.posted().drain(..).map(handed));
+            self.posted.borrow_mut().extend(self.remote.posted().drain(..).map(handed));
             self.wait();
             self.expire();
         }
     }
 
-    unsafe fn run_ready(&self) {
-        for _ in 0..TURN_LENGTH {
-            let next = self.ready.borrow_mut().pop_front();
+    unsafe fn run_some(&self, queue: &RefCell<VecDeque<*mut Operation>>) {
+        let end = system::now() + LONGEST;
+        while !self.stopping.get() {
+            let next = queue.borrow_mut().pop_front();
             match next {
                 Some(op) => ((*op).done)(op),
                 None => return,
             }
-            if self.stopping.get() {
+            if system::now() >= end {
                 return;
             }
         }
@@ -157,12 +162,12 @@ impl PollLoop {
     unsafe fn complete(&self, op: *mut Operation, result: i32) {
         (*op).state = IDLE;
         (*op).result = result;
-        self.post(op);
+        self.due.borrow_mut().push_back(op);
     }
 
     /// How long the loop may sleep, in nanoseconds; nothing for as long as it takes.
     fn time_left(&self) -> Option<i64> {
-        if !self.ready.borrow().is_empty() {
+        if !self.due.borrow().is_empty() || !self.posted.borrow().is_empty() {
             return Some(0);
         }
         let timers = self.timers.borrow();
