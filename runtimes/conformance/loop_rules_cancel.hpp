@@ -226,23 +226,16 @@ std::vector<rule> cancel_rules() {
     constexpr std::string_view own_result =
         "A cancelled operation completes with its own result if that came first.";
     return {
-        {"required_cancelled_io_completes_once", once, where,
-         &required_cancelled_io_completes_once<Loop>, need::io},
-        {"required_io_cancelled_at_once_completes_once", once, where,
-         &required_io_cancelled_at_once_completes_once<Loop>, need::io},
-        {"required_cancelled_read_takes_no_bytes", once, where,
-         &required_cancelled_read_takes_no_bytes<Loop>, need::io},
-        {"required_cancel_of_one_waiting_accept_leaves_the_others",
-         "cancel asks that `op` complete now, and no other.", where,
-         &required_cancel_of_one_waiting_accept_leaves_the_others<Loop>, need::io},
-        {"required_cancel_of_completed_io_changes_nothing", once, where,
-         &required_cancel_of_completed_io_changes_nothing<Loop>, need::io},
-        {"required_cancel_in_the_turn_of_completion_loses_nothing", own_result, where,
-         &required_cancel_in_the_turn_of_completion_loses_nothing<Loop>, need::io},
-        {"stochastic_cancel_races_a_read", own_result, where, &stochastic_cancel_races_a_read<Loop>,
-         need::io},
-        {"required_cancelled_accept_loses_no_connection", own_result, where,
-         &required_cancelled_accept_loses_no_connection<Loop>, need::io},
+        rule_of<required_cancelled_io_completes_once<Loop>>(once, where, need::io),
+        rule_of<required_io_cancelled_at_once_completes_once<Loop>>(once, where, need::io),
+        rule_of<required_cancelled_read_takes_no_bytes<Loop>>(once, where, need::io),
+        rule_of<required_cancel_of_one_waiting_accept_leaves_the_others<Loop>>(
+            "cancel asks that `op` complete now, and no other.", where, need::io),
+        rule_of<required_cancel_of_completed_io_changes_nothing<Loop>>(once, where, need::io),
+        rule_of<required_cancel_in_the_turn_of_completion_loses_nothing<Loop>>(own_result, where,
+                                                                               need::io),
+        rule_of<stochastic_cancel_races_a_read<Loop>>(own_result, where, need::io),
+        rule_of<required_cancelled_accept_loses_no_connection<Loop>>(own_result, where, need::io),
     };
 }
 

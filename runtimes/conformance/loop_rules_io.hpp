@@ -406,43 +406,36 @@ std::vector<rule> io_rules() {
     constexpr std::string_view beside =
         "A read and a write, one of each, may wait on one descriptor at once.";
     return {
-        {"required_submit_never_completes_inside_the_call",
-         "`done` is called from inside run() and never from inside the call that lent it.", where,
-         &required_submit_never_completes_inside_the_call<Loop>, need::io},
-        {"required_read_and_write_carry_bytes", "read and write: result is how many bytes.",
-         operation_contract, &required_read_and_write_carry_bytes<Loop>, need::io},
-        {"required_end_of_file_is_zero", "End of file is 0.", where,
-         &required_end_of_file_is_zero<Loop>, need::io},
-        {"required_errors_are_results", "Errors are results (-errno), never signals or exceptions.",
-         where, &required_errors_are_results<Loop>, need::io},
-        {"required_connect_succeeds_or_is_refused",
-         "connect: `data` and `size` are a sockaddr; result 0, or -errno.", operation_contract,
-         &required_connect_succeeds_or_is_refused<Loop>, need::io},
-        {"required_accepted_descriptors_are_non_blocking_and_close_on_exec",
-         "accept: result is the new connection's descriptor (non-blocking, close-on-exec).",
-         operation_contract,
-         &required_accepted_descriptors_are_non_blocking_and_close_on_exec<Loop>, need::io},
-        {"required_many_accepts_wait_on_one_listener", in_order, where,
-         &required_many_accepts_wait_on_one_listener<Loop>, need::io},
-        {"required_read_and_write_wait_on_one_descriptor", beside, where,
-         &required_read_and_write_wait_on_one_descriptor<Loop>, need::io},
-        {"required_long_message_arrives_whole_through_short_writes",
-         "write: at most `size` bytes from `data`; result: how many, possibly fewer.",
-         operation_contract, &required_long_message_arrives_whole_through_short_writes<Loop>,
-         need::io},
-        {"required_io_wakes_a_sleeping_loop", "run() waits when there are no operations to run.",
-         where, &required_io_wakes_a_sleeping_loop<Loop>, need::io},
-        {"required_remote_post_wakes_a_loop_that_waits_for_io",
-         "post_remote wakes the loop if it waits.", where,
-         &required_remote_post_wakes_a_loop_that_waits_for_io<Loop>, need::io},
-        {"required_io_completes_while_an_operation_reposts_itself",
-         "Operations that keep posting themselves do not keep I/O from completing.", where,
-         &required_io_completes_while_an_operation_reposts_itself<Loop>, need::io},
-        {"required_due_io_goes_before_posts_that_compute",
-         "What is due goes before what was only posted, however long that takes.", where,
-         &required_due_io_goes_before_posts_that_compute<Loop>, need::io},
-        {"required_many_descriptors_at_once", beside, where,
-         &required_many_descriptors_at_once<Loop>, need::io},
+        rule_of<required_submit_never_completes_inside_the_call<Loop>>(
+            "`done` is called from inside run() and never from inside the call that lent it.",
+            where, need::io),
+        rule_of<required_read_and_write_carry_bytes<Loop>>(
+            "read and write: result is how many bytes.", operation_contract, need::io),
+        rule_of<required_end_of_file_is_zero<Loop>>("End of file is 0.", where, need::io),
+        rule_of<required_errors_are_results<Loop>>(
+            "Errors are results (-errno), never signals or exceptions.", where, need::io),
+        rule_of<required_connect_succeeds_or_is_refused<Loop>>(
+            "connect: `data` and `size` are a sockaddr; result 0, or -errno.", operation_contract,
+            need::io),
+        rule_of<required_accepted_descriptors_are_non_blocking_and_close_on_exec<Loop>>(
+            "accept: result is the new connection's descriptor (non-blocking, close-on-exec).",
+            operation_contract, need::io),
+        rule_of<required_many_accepts_wait_on_one_listener<Loop>>(in_order, where, need::io),
+        rule_of<required_read_and_write_wait_on_one_descriptor<Loop>>(beside, where, need::io),
+        rule_of<required_long_message_arrives_whole_through_short_writes<Loop>>(
+            "write: at most `size` bytes from `data`; result: how many, possibly fewer.",
+            operation_contract, need::io),
+        rule_of<required_io_wakes_a_sleeping_loop<Loop>>(
+            "run() waits when there are no operations to run.", where, need::io),
+        rule_of<required_remote_post_wakes_a_loop_that_waits_for_io<Loop>>(
+            "post_remote wakes the loop if it waits.", where, need::io),
+        rule_of<required_io_completes_while_an_operation_reposts_itself<Loop>>(
+            "Operations that keep posting themselves do not keep I/O from completing.", where,
+            need::io),
+        rule_of<required_due_io_goes_before_posts_that_compute<Loop>>(
+            "What is due goes before what was only posted, however long that takes.", where,
+            need::io),
+        rule_of<required_many_descriptors_at_once<Loop>>(beside, where, need::io),
     };
 }
 

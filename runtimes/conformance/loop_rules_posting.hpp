@@ -345,51 +345,44 @@ template <event_loop Loop>
 std::vector<rule> posting_rules() {
     constexpr auto where = loop_contract;
     return {
-        {"required_posts_run_in_order", "Operations posted run in the order of the calls.", where,
-         &required_posts_run_in_order<Loop>},
-        {"required_post_never_completes_inside_the_call",
-         "`done` is called from inside run() and never from inside the call that lent it.", where,
-         &required_post_never_completes_inside_the_call<Loop>},
-        {"required_post_leaves_the_result", "post: `result` is left as the waiter set it.",
-         operation_contract, &required_post_leaves_the_result<Loop>},
-        {"required_operation_is_lent_again_inside_its_done",
-         "`done` may free the operation, or lend it again to any loop.", where,
-         &required_operation_is_lent_again_inside_its_done<Loop>},
-        {"required_cancel_of_a_posted_operation_changes_nothing",
-         "Cancelling a posted operation changes nothing.", where,
-         &required_cancel_of_a_posted_operation_changes_nothing<Loop>},
-        {"required_run_returns_after_stop_and_goes_on_in_the_next",
-         "stop() makes run() return soon, once; operations left waiting go on in the next run().",
-         where, &required_run_returns_after_stop_and_goes_on_in_the_next<Loop>},
-        {"required_stop_before_run_makes_that_run_return",
-         "A stop() before run() makes that run() return.", where,
-         &required_stop_before_run_makes_that_run_return<Loop>},
-        {"required_run_does_not_return_for_want_of_work",
-         "run() waits when there are no operations; it does not return for want of work.", where,
-         &required_run_does_not_return_for_want_of_work<Loop>},
-        {"required_remote_posts_from_four_threads_all_arrive",
-         "post_remote runs `op` from any thread; `done` is called exactly once.", where,
-         &required_remote_posts_from_four_threads_all_arrive<Loop>},
-        {"required_remote_posts_of_one_thread_run_in_order",
-         "Operations posted by one thread run in the order of its calls.", where,
-         &required_remote_posts_of_one_thread_run_in_order<Loop>},
-        {"required_remote_posts_run_on_the_loops_thread",
-         "A loop is used on one thread; `done` is called from inside run().", where,
-         &required_remote_posts_run_on_the_loops_thread<Loop>},
-        {"required_remote_post_wakes_a_sleeping_loop", "post_remote wakes the loop if it waits.",
-         where, &required_remote_post_wakes_a_sleeping_loop<Loop>},
-        {"stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep",
-         "post_remote wakes the loop if it waits.", where,
-         &stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep<Loop>},
-        {"stochastic_loop_may_be_gone_before_post_remote_returns",
-         "What was posted may run, and the loop be destroyed, before post_remote has returned.",
-         where, &stochastic_loop_may_be_gone_before_post_remote_returns<Loop>},
-        {"required_remote_posts_complete_while_an_operation_reposts_itself",
-         "Operations that keep posting themselves do not keep remote posts from completing.", where,
-         &required_remote_posts_complete_while_an_operation_reposts_itself<Loop>},
-        {"required_two_loops_on_two_threads",
-         "Two loops on two threads know nothing of each other.", where,
-         &required_two_loops_on_two_threads<Loop>},
+        rule_of<required_posts_run_in_order<Loop>>(
+            "Operations posted run in the order of the calls.", where),
+        rule_of<required_post_never_completes_inside_the_call<Loop>>(
+            "`done` is called from inside run() and never from inside the call that lent it.",
+            where),
+        rule_of<required_post_leaves_the_result<Loop>>(
+            "post: `result` is left as the waiter set it.", operation_contract),
+        rule_of<required_operation_is_lent_again_inside_its_done<Loop>>(
+            "`done` may free the operation, or lend it again to any loop.", where),
+        rule_of<required_cancel_of_a_posted_operation_changes_nothing<Loop>>(
+            "Cancelling a posted operation changes nothing.", where),
+        rule_of<required_run_returns_after_stop_and_goes_on_in_the_next<Loop>>(
+            "stop() makes run() return soon, once; operations left waiting go on in the next "
+            "run().",
+            where),
+        rule_of<required_stop_before_run_makes_that_run_return<Loop>>(
+            "A stop() before run() makes that run() return.", where),
+        rule_of<required_run_does_not_return_for_want_of_work<Loop>>(
+            "run() waits when there are no operations; it does not return for want of work.",
+            where),
+        rule_of<required_remote_posts_from_four_threads_all_arrive<Loop>>(
+            "post_remote runs `op` from any thread; `done` is called exactly once.", where),
+        rule_of<required_remote_posts_of_one_thread_run_in_order<Loop>>(
+            "Operations posted by one thread run in the order of its calls.", where),
+        rule_of<required_remote_posts_run_on_the_loops_thread<Loop>>(
+            "A loop is used on one thread; `done` is called from inside run().", where),
+        rule_of<required_remote_post_wakes_a_sleeping_loop<Loop>>(
+            "post_remote wakes the loop if it waits.", where),
+        rule_of<stochastic_remote_post_is_not_lost_as_the_loop_falls_asleep<Loop>>(
+            "post_remote wakes the loop if it waits.", where),
+        rule_of<stochastic_loop_may_be_gone_before_post_remote_returns<Loop>>(
+            "What was posted may run, and the loop be destroyed, before post_remote has returned.",
+            where),
+        rule_of<required_remote_posts_complete_while_an_operation_reposts_itself<Loop>>(
+            "Operations that keep posting themselves do not keep remote posts from completing.",
+            where),
+        rule_of<required_two_loops_on_two_threads<Loop>>(
+            "Two loops on two threads know nothing of each other.", where),
     };
 }
 

@@ -292,46 +292,38 @@ std::vector<rule> timer_rules() {
     constexpr std::string_view cancelled =
         "A cancelled operation completes exactly once: with -ECANCELED, or with its own result.";
     return {
-        {"required_timers_are_never_early", "A timer completes when now() >= t, never before.",
-         where, &required_timers_are_never_early<Loop>},
-        {"required_timers_complete_in_order_of_deadline",
-         "Timers complete in the order of their deadlines.", where,
-         &required_timers_complete_in_order_of_deadline<Loop>},
-        {"required_equal_deadlines_complete_in_order_of_call",
-         "Timers with equal deadlines complete in the order of the calls.", where,
-         &required_equal_deadlines_complete_in_order_of_call<Loop>},
-        {"required_deadline_that_has_passed_completes",
-         "A deadline that has passed counts as some moment between the loop's last look at its "
-         "clock "
-         "and the call.",
-         where, &required_deadline_that_has_passed_completes<Loop>},
-        {"required_far_deadline_waits", "A timer completes when now() >= t, never before.", where,
-         &required_far_deadline_waits<Loop>, need::real_time},
-        {"required_100000_timers_at_once", "call_at completes `op` with 0, exactly once.", where,
-         &required_100000_timers_at_once<Loop>},
-        {"required_timer_is_armed_again_inside_its_done",
-         "`done` may free the operation, or lend it again to any loop.", where,
-         &required_timer_is_armed_again_inside_its_done<Loop>},
-        {"required_cancelled_timers_complete_once", cancelled, where,
-         &required_cancelled_timers_complete_once<Loop>},
-        {"required_cancel_completes_nothing_outside_run", "`done` is called from inside run().",
-         where, &required_cancel_completes_nothing_outside_run<Loop>},
-        {"required_cancelling_some_timers_leaves_the_others",
-         "Timers complete in the order of their deadlines.", where,
-         &required_cancelling_some_timers_leaves_the_others<Loop>},
-        {"required_cancel_beside_completion_completes_once", cancelled, where,
-         &required_cancel_beside_completion_completes_once<Loop>},
-        {"required_cancel_after_completion_changes_nothing", cancelled, where,
-         &required_cancel_after_completion_changes_nothing<Loop>},
-        {"required_cancelled_timer_is_armed_again_inside_its_done",
-         "`done` may free the operation, or lend it again to any loop.", where,
-         &required_cancelled_timer_is_armed_again_inside_its_done<Loop>},
-        {"required_timers_complete_while_an_operation_reposts_itself",
-         "Operations that keep posting themselves do not keep timers from completing.", where,
-         &required_timers_complete_while_an_operation_reposts_itself<Loop>, need::real_time},
-        {"required_due_timer_goes_before_posts_that_compute",
-         "What is due goes before what was only posted, however long that takes.", where,
-         &required_due_timer_goes_before_posts_that_compute<Loop>, need::real_time},
+        rule_of<required_timers_are_never_early<Loop>>(
+            "A timer completes when now() >= t, never before.", where),
+        rule_of<required_timers_complete_in_order_of_deadline<Loop>>(
+            "Timers complete in the order of their deadlines.", where),
+        rule_of<required_equal_deadlines_complete_in_order_of_call<Loop>>(
+            "Timers with equal deadlines complete in the order of the calls.", where),
+        rule_of<required_deadline_that_has_passed_completes<Loop>>(
+            "A deadline that has passed counts as some moment between the loop's last look at its "
+            "clock "
+            "and the call.",
+            where),
+        rule_of<required_far_deadline_waits<Loop>>(
+            "A timer completes when now() >= t, never before.", where, need::real_time),
+        rule_of<required_100000_timers_at_once<Loop>>(
+            "call_at completes `op` with 0, exactly once.", where),
+        rule_of<required_timer_is_armed_again_inside_its_done<Loop>>(
+            "`done` may free the operation, or lend it again to any loop.", where),
+        rule_of<required_cancelled_timers_complete_once<Loop>>(cancelled, where),
+        rule_of<required_cancel_completes_nothing_outside_run<Loop>>(
+            "`done` is called from inside run().", where),
+        rule_of<required_cancelling_some_timers_leaves_the_others<Loop>>(
+            "Timers complete in the order of their deadlines.", where),
+        rule_of<required_cancel_beside_completion_completes_once<Loop>>(cancelled, where),
+        rule_of<required_cancel_after_completion_changes_nothing<Loop>>(cancelled, where),
+        rule_of<required_cancelled_timer_is_armed_again_inside_its_done<Loop>>(
+            "`done` may free the operation, or lend it again to any loop.", where),
+        rule_of<required_timers_complete_while_an_operation_reposts_itself<Loop>>(
+            "Operations that keep posting themselves do not keep timers from completing.", where,
+            need::real_time),
+        rule_of<required_due_timer_goes_before_posts_that_compute<Loop>>(
+            "What is due goes before what was only posted, however long that takes.", where,
+            need::real_time),
     };
 }
 

@@ -177,40 +177,33 @@ void required_run_throws_what_the_root_throws() {
 template <any_runtime Runtime>
 std::vector<rule> runtime_gather_rules() {
     return {
-        {"required_results_come_in_the_order_of_the_tasks",
-         "gather runs body(0) .. body(n - 1) and returns their results in that order",
-         runtime_contract, &required_results_come_in_the_order_of_the_tasks<Runtime>},
-        {"required_results_may_be_of_any_portable_type",
-         "what is trivially copyable may be a result", runtime_contract,
-         &required_results_may_be_of_any_portable_type<Runtime>},
-        {"required_tasks_without_results_run_once_each",
-         "gather returns nothing for tasks that return nothing, having run each", runtime_contract,
-         &required_tasks_without_results_run_once_each<Runtime>},
-        {"required_gathers_nest", "calls are made from inside the runtime's own tasks",
-         runtime_contract, &required_gathers_nest<Runtime>},
-        {"required_all_tasks_run_although_some_throw",
-         "if tasks throw, all others still run to their ends", runtime_contract,
-         &required_all_tasks_run_although_some_throw<Runtime>},
-        {"required_lowest_index_is_thrown_even_when_it_throws_last",
-         "then the exception of the lowest index is thrown", runtime_contract,
-         &required_lowest_index_is_thrown_even_when_it_throws_last<Runtime>},
-        {"required_gather_ends_after_all_its_tasks",
-         "if tasks throw, all others still run to their ends; then gather throws", runtime_contract,
-         &required_gather_ends_after_all_its_tasks<Runtime>},
-        {"required_failure_of_a_nested_gather_reaches_the_outer_one",
-         "a task that gathers throws what its gather throws", runtime_contract,
-         &required_failure_of_a_nested_gather_reaches_the_outer_one<Runtime>},
-        {"required_system_errors_keep_their_code",
-         "errors of the operating system are std::system_error", runtime_contract,
-         &required_system_errors_keep_their_code<Runtime>},
-        {"required_gather_works_after_a_failed_one", "a runtime survives the failures of its tasks",
-         runtime_contract, &required_gather_works_after_a_failed_one<Runtime>},
-        {"required_run_returns_what_the_root_returns",
-         "run runs a root task on the calling thread to its result", runtime_contract,
-         &required_run_returns_what_the_root_returns<Runtime>},
-        {"required_run_throws_what_the_root_throws",
-         "an exception of the root reaches run's caller", runtime_contract,
-         &required_run_throws_what_the_root_throws<Runtime>},
+        rule_of<required_results_come_in_the_order_of_the_tasks<Runtime>>(
+            "gather runs body(0) .. body(n - 1) and returns their results in that order",
+            runtime_contract),
+        rule_of<required_results_may_be_of_any_portable_type<Runtime>>(
+            "what is trivially copyable may be a result", runtime_contract),
+        rule_of<required_tasks_without_results_run_once_each<Runtime>>(
+            "gather returns nothing for tasks that return nothing, having run each",
+            runtime_contract),
+        rule_of<required_gathers_nest<Runtime>>(
+            "calls are made from inside the runtime's own tasks", runtime_contract),
+        rule_of<required_all_tasks_run_although_some_throw<Runtime>>(
+            "if tasks throw, all others still run to their ends", runtime_contract),
+        rule_of<required_lowest_index_is_thrown_even_when_it_throws_last<Runtime>>(
+            "then the exception of the lowest index is thrown", runtime_contract),
+        rule_of<required_gather_ends_after_all_its_tasks<Runtime>>(
+            "if tasks throw, all others still run to their ends; then gather throws",
+            runtime_contract),
+        rule_of<required_failure_of_a_nested_gather_reaches_the_outer_one<Runtime>>(
+            "a task that gathers throws what its gather throws", runtime_contract),
+        rule_of<required_system_errors_keep_their_code<Runtime>>(
+            "errors of the operating system are std::system_error", runtime_contract),
+        rule_of<required_gather_works_after_a_failed_one<Runtime>>(
+            "a runtime survives the failures of its tasks", runtime_contract),
+        rule_of<required_run_returns_what_the_root_returns<Runtime>>(
+            "run runs a root task on the calling thread to its result", runtime_contract),
+        rule_of<required_run_throws_what_the_root_throws<Runtime>>(
+            "an exception of the root reaches run's caller", runtime_contract),
     };
 }
 

@@ -378,29 +378,25 @@ void required_no_descriptor_is_left_open() {
 template <any_runtime Runtime>
 std::vector<rule> runtime_io_rules() {
     return {
-        {"required_bytes_come_back_intact",
-         "read returns at most as many bytes as asked for; write sends all of them",
-         runtime_contract, &required_bytes_come_back_intact<Runtime>},
-        {"required_long_writes_go_on_until_all_is_sent",
-         "write sends all the bytes, however many steps that takes", runtime_contract,
-         &required_long_writes_go_on_until_all_is_sent<Runtime>},
-        {"required_end_of_file_is_zero", "read returns 0 at end of file", runtime_contract,
-         &required_end_of_file_is_zero<Runtime>},
-        {"required_connect_reaches_a_listener",
-         "connect returns a new connection's descriptor, which the caller must close",
-         runtime_contract, &required_connect_reaches_a_listener<Runtime>},
-        {"required_refused_connection_is_an_error",
-         "errors of the operating system are std::system_error", runtime_contract,
-         &required_refused_connection_is_an_error<Runtime>},
-        {"required_errors_of_descriptors_surface",
-         "errors of the operating system are std::system_error", runtime_contract,
-         &required_errors_of_descriptors_surface<Runtime>},
-        {"required_writing_to_nobody_is_an_error",
-         "errors of the operating system are std::system_error, never signals", runtime_contract,
-         &required_writing_to_nobody_is_an_error<Runtime>},
-        {"required_no_descriptor_is_left_open",
-         "a runtime closes all that it has opened when it is destroyed", runtime_contract,
-         &required_no_descriptor_is_left_open<Runtime>},
+        rule_of<required_bytes_come_back_intact<Runtime>>(
+            "read returns at most as many bytes as asked for; write sends all of them",
+            runtime_contract),
+        rule_of<required_long_writes_go_on_until_all_is_sent<Runtime>>(
+            "write sends all the bytes, however many steps that takes", runtime_contract),
+        rule_of<required_end_of_file_is_zero<Runtime>>("read returns 0 at end of file",
+                                                       runtime_contract),
+        rule_of<required_connect_reaches_a_listener<Runtime>>(
+            "connect returns a new connection's descriptor, which the caller must close",
+            runtime_contract),
+        rule_of<required_refused_connection_is_an_error<Runtime>>(
+            "errors of the operating system are std::system_error", runtime_contract),
+        rule_of<required_errors_of_descriptors_surface<Runtime>>(
+            "errors of the operating system are std::system_error", runtime_contract),
+        rule_of<required_writing_to_nobody_is_an_error<Runtime>>(
+            "errors of the operating system are std::system_error, never signals",
+            runtime_contract),
+        rule_of<required_no_descriptor_is_left_open<Runtime>>(
+            "a runtime closes all that it has opened when it is destroyed", runtime_contract),
     };
 }
 

@@ -353,25 +353,23 @@ void required_spawned_tasks_run_beside_their_spawner() {
 template <any_runtime Runtime>
 std::vector<rule> runtime_waiting_rules() {
     return {
-        {"required_sleep_is_never_early", "sleep_until holds the task until now() >= t",
-         runtime_contract, &required_sleep_is_never_early<Runtime>},
-        {"required_as_many_tasks_are_in_flight_as_the_limit_says",
-         "task_limit() is how many tasks can be in flight at once; sleep_until holds the task, and "
-         "no other",
-         runtime_contract, &required_as_many_tasks_are_in_flight_as_the_limit_says<Runtime>},
-        {"required_tasks_that_yield_all_end", "yield lets other tasks that are ready go first",
-         runtime_contract, &required_tasks_that_yield_all_end<Runtime>},
-        {"required_yield_lets_other_tasks_go_first",
-         "yield lets other tasks that are ready go first", runtime_contract,
-         &required_yield_lets_other_tasks_go_first<Runtime>},
-        {"required_spawned_tasks_are_joined",
-         "joining a spawned task waits for its end and returns its result", runtime_contract,
-         &required_spawned_tasks_are_joined<Runtime>},
-        {"required_join_throws_what_the_task_threw",
-         "joining a spawned task throws what the task threw", runtime_contract,
-         &required_join_throws_what_the_task_threw<Runtime>},
-        {"required_spawned_tasks_run_beside_their_spawner", "spawn runs a task in the background",
-         runtime_contract, &required_spawned_tasks_run_beside_their_spawner<Runtime>},
+        rule_of<required_sleep_is_never_early<Runtime>>(
+            "sleep_until holds the task until now() >= t", runtime_contract),
+        rule_of<required_as_many_tasks_are_in_flight_as_the_limit_says<Runtime>>(
+            "task_limit() is how many tasks can be in flight at once; sleep_until holds the task, "
+            "and "
+            "no other",
+            runtime_contract),
+        rule_of<required_tasks_that_yield_all_end<Runtime>>(
+            "yield lets other tasks that are ready go first", runtime_contract),
+        rule_of<required_yield_lets_other_tasks_go_first<Runtime>>(
+            "yield lets other tasks that are ready go first", runtime_contract),
+        rule_of<required_spawned_tasks_are_joined<Runtime>>(
+            "joining a spawned task waits for its end and returns its result", runtime_contract),
+        rule_of<required_join_throws_what_the_task_threw<Runtime>>(
+            "joining a spawned task throws what the task threw", runtime_contract),
+        rule_of<required_spawned_tasks_run_beside_their_spawner<Runtime>>(
+            "spawn runs a task in the background", runtime_contract),
     };
 }
 

@@ -78,4 +78,23 @@ struct rule {
     need needs = need::nothing;
 };
 
+namespace detail {
+/// "name", of what compilers write of this function: "... Check)() = name<my::loop>; ...]" and
+/// "... [Check = &overlap::conformance::name]".
+template <void (*Check)()>
+consteval std::string_view name_of() {
+    std::string_view words = __PRETTY_FUNCTION__;
+    words.remove_prefix(words.find("= ") + 2);
+    words = words.substr(0, words.find_first_of("<;]"));
+    return words.substr(words.find_last_of("&: ") + 1);
+}
+}  // namespace detail
+
+/// The rule that the function `Check` is, under its name.
+template <void (*Check)()>
+constexpr rule rule_of(std::string_view contract, std::string_view where,
+                       need needs = need::nothing) {
+    return {detail::name_of<Check>(), contract, where, Check, needs};
+}
+
 }  // namespace overlap::conformance
