@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from overlap.base.exits import UsageError, guarded
-from overlap.commands.documents import DocumentError, Documents
 from overlap.judge.comparison import (
     BACKEND_PLACES,
     PLACES,
@@ -23,12 +22,8 @@ from overlap.judge.metrics import METRICS, Metric
 from overlap.judge.series import Source, read_source
 from overlap.judge.verdicts import Verdict
 from overlap.records import google_benchmark
-from overlap.records.files import Records, read_records
 from overlap.show import exports
-from overlap.show.run_page import measured
-from overlap.show.overview import overview
 
-PROFILE_BLOCKS = 12  # Of the quick profile.
 PROBLEMS_SHOWN = 20  # Of one file.
 FORMATS = ("terminal", "markdown", "csv", "json", "gbench")
 
@@ -38,7 +33,6 @@ EXAMPLES = """examples:
   scripts/compare RUN.jsonl --baseline epoll --column loop --row runtime
   scripts/compare BEFORE.jsonl AFTER.jsonl --fail-if 'slower:5%'
   scripts/compare RUN.jsonl --column case --format markdown
-  scripts/compare --check
 
 exit codes, of which all but 0 and 2 are for --fail-if: 0 fine; 1 the condition is met; 2 asked
 wrongly; 3 the machine was too unstable, or the blocks are too few, to say; 4 a result is wrong or
@@ -69,48 +63,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--filter", default="", metavar="REGEX", help="only rows whose name matches somewhere")
     add("--format", choices=FORMATS, default="terminal", help="how it is printed")
     add("--fail-if", metavar="VERDICT:SIZE", help="set the exit code, e.g. 'slower:5%%'")
-    other = parser.add_argument_group("instead of a comparison")
-    modes = other.add_mutually_exclusive_group()
-    modes.add_argument(
-        "--measured",
-        metavar="CASE",
-        help="print what FILE holds of one case, or its head line (head), as Markdown",
-    )
-    modes.add_argument(
-        "--overview",
-        metavar="CASE:METRIC,...",
-        help="print one table of FILE with a column for each of these figures, as Markdown",
-    )
-    modes.add_argument(
-        "--peers-ahead",
-        action="store_true",
-        help="print where in FILE a peer needs less than the suite's best backend of its model",
-    )
-    modes.add_argument(
-        "--plane",
-        type=Path,
-        metavar="PATH",
-        help="draw concurrency against parallelism as PATH.svg and .png, and PATH-dark likewise",
-    )
-    modes.add_argument(
-        "--false-alarms",
-        action="store_true",
-        help="cut FILE into repetitions, and count how often a placebo differs from what it "
-        "repeats; 1 if in more than 5%% of at least 40",
-    )
-    modes.add_argument(
-        "--check",
-        action="store_true",
-        help="make every generated table and figure of the documents again; 1 if one differs",
-    )
-    modes.add_argument("--update", action="store_true", help="rewrite those that differ")
-    other.add_argument(
-        "--blocks",
-        type=int,
-        default=PROFILE_BLOCKS,
-        metavar="N",
-        help="of each repetition for --false-alarms (default: 12)",
-    )
     return parser.parse_args(arguments)
 
 
@@ -258,81 +210,7 @@ def print_problems(sources: Sequence[Source]) -> None:
             print(f"scripts/compare: {problem}", file=sys.stderr)
 
 
-def one_file(options: argparse.Namespace, option: str) -> Records:
-    if len(options.files) != 1:
-        raise UsageError(f"{option} takes one record file, found {len(options.files)}")
-    return read_records(options.files[0])
-
-
-def check_documents(*, write: bool) -> int:
-    from overlap.commands import claims, run as scripts_run
-
-    commands = {
-        "./scripts/claims": claims.main,
-        "./scripts/compare": main,
-        "./scripts/run": scripts_run.main,
-    }
-    found = Documents(commands)
-    try:
-        lines = found.update() if write else found.check()
-    except DocumentError as error:
-        lines = [str(error)]
-        write = False
-    print(*lines, sep="\n", end="\n" if lines else "")
-    if not found.blocks:
-        print("no document has a generated block")
-    elif not lines:
-        print(f"{found.blocks} generated blocks are what their commands make of the records")
-    return 0 if found.blocks and (write or not lines) else 1
-
-
-def print_false_alarms(options: argparse.Namespace) -> int:
-    from overlap.show import grid
-    from overlap.judge.false_alarms import LEAST_REPETITIONS, count_false_alarms, table
-
-    blocks = options.blocks
-    sources = read_sources(options)
-    if blocks < 1:
-        raise UsageError(f"--blocks {blocks}: expected a number of blocks")
-    found = list(count_false_alarms(sources, blocks))
-    if not found:
-        raise UsageError(f"no placebo with {blocks} blocks in {sources[0].path}")
-    lines = grid.table(*table(found))
-    shown = grid.markdown(lines) if options.format == "markdown" else grid.plain(lines)
-    print(*shown, sep="\n")
-    for few in (alarms for alarms in found if not alarms.enough):
-        print(
-            f"scripts/compare: {few.case}: {few.repetitions} repetitions, expected at least "
-            f"{LEAST_REPETITIONS}",
-            file=sys.stderr,
-        )
-    if not all(alarms.enough for alarms in found):
-        return 3
-    return 0 if all(alarms.sound for alarms in found) else 1
-
-
 def run(options: argparse.Namespace) -> int:
-    if options.check or options.update:
-        return check_documents(write=options.update)
-    if options.plane:
-        from overlap.show import plane
-
-        records = one_file(options, "--plane").only(options.filter)
-        print(*plane.draw(records, options.plane), sep="\n")
-        return 0
-    if options.false_alarms:
-        return print_false_alarms(options)
-    if options.measured:
-        print(measured(one_file(options, "--measured"), options.measured), end="")
-        return 0
-    if options.overview is not None:
-        print(overview(one_file(options, "--overview"), options.overview), end="")
-        return 0
-    if options.peers_ahead:
-        from overlap.show.overview import standing
-
-        print(standing(one_file(options, "--peers-ahead")), end="")
-        return 0
     sources = read_sources(options)
     print_problems(sources)
     if options.format == "gbench":

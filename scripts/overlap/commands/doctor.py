@@ -1,4 +1,5 @@
-"""Can this machine measure? What it has and lacks, and how far apart equal things come out."""
+"""Can this machine measure? What it has and lacks, how far apart equal things come out, and how often
+they are called different."""
 
 import argparse
 import math
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from overlap.base.building import BuildError, build
-from overlap.base.exits import UsageError
+from overlap.base.exits import UsageError, guarded
 from overlap.base.machine import ROOT
 from overlap.base.units import share
 from overlap.measure.contamination import FOREIGN_LIMIT, STEAL_LIMIT, contamination, read_machine
@@ -43,6 +44,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--seconds", type=_seconds, default=60.0, help="how long to look for noise (default: 60)")
     add("--build", type=Path, metavar="DIR", help="use this build as it is instead of building")
+    add(
+        "--false-alarms",
+        type=Path,
+        metavar="FILE",
+        help="instead: cut this record into repetitions, and count how often its placebo differs "
+        "from what it repeats; 1 if in more than 5%% of at least 40, 3 if there are fewer",
+    )
+    add(
+        "--blocks",
+        type=int,
+        default=QUICK_BLOCKS,
+        metavar="N",
+        help="of each repetition for --false-alarms (default: 12)",
+    )
+    add("--format", choices=("terminal", "markdown"), default="terminal", help="of --false-alarms")
     return parser.parse_args(arguments)
 
 
@@ -195,7 +211,31 @@ def print_findings(findings: Sequence[Finding]) -> None:
     console.print(verdict, style="bold", soft_wrap=True)
 
 
+def count_false_alarms(options: argparse.Namespace) -> int:
+    from overlap.judge import false_alarms
+    from overlap.judge.metrics import METRICS
+    from overlap.judge.series import read_source
+    from overlap.show import grid
+
+    if options.blocks < 1:
+        raise UsageError(f"--blocks {options.blocks}: expected a number of blocks")
+    source = read_source(options.false_alarms).seen_by(METRICS["wall"])
+    found = list(false_alarms.count_false_alarms([source], options.blocks))
+    if not found:
+        raise UsageError(f"no placebo with {options.blocks} blocks in {source.path}")
+    table = grid.table(*false_alarms.table(found))
+    print(*(grid.markdown(table) if options.format == "markdown" else grid.plain(table)), sep="\n")
+    for few in (alarms for alarms in found if not alarms.enough):
+        words = f"{few.repetitions} repetitions, expected at least {false_alarms.LEAST_REPETITIONS}"
+        print(f"scripts/doctor: {few.case}: {words}", file=sys.stderr)
+    if not all(alarms.enough for alarms in found):
+        return UNSTABLE_STATUS
+    return GOOD_STATUS if all(alarms.sound for alarms in found) else LIMITED_STATUS
+
+
 def examine(options: argparse.Namespace) -> int:
+    if options.false_alarms:
+        return count_false_alarms(options)
     directory = options.build or build(
         "release", ["bench_gather"], ROOT / "build" / "doctor.log", show=True
     )
@@ -211,11 +251,9 @@ def examine(options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
-        return examine(options)
-    except (UsageError, BuildError) as error:
+        return guarded("scripts/doctor", lambda: examine(options))
+    except BuildError as error:
         print(f"scripts/doctor: {error}", file=sys.stderr)
-    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
-        print(f"scripts/doctor: {error.filename}: {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED_STATUS
     return USAGE_STATUS

@@ -173,3 +173,24 @@ class Documents:
                     if write:
                         kept.write_bytes(made.read_bytes())
                     yield name if write else f"{name} is not what its command draws"
+
+
+def check_documents(*, write: bool) -> int:
+    """Prints how the documents differ from what their commands make, or which were rewritten, and
+    returns the exit code."""
+    from overlap.commands import claims, compare, doctor, report, run
+
+    modules = {"claims": claims, "compare": compare, "doctor": doctor, "report": report, "run": run}
+    commands = {f"./scripts/{name}": module.main for name, module in modules.items()}
+    found = Documents(commands)
+    try:
+        lines = found.update() if write else found.check()
+    except DocumentError as error:
+        lines = [str(error)]
+        write = False
+    print(*lines, sep="\n", end="\n" if lines else "")
+    if not found.blocks:
+        print("no document has a generated block")
+    elif not lines:
+        print(f"{found.blocks} generated blocks are what their commands make of the records")
+    return 0 if found.blocks and (write or not lines) else 1

@@ -2,7 +2,7 @@ import pytest
 
 from overlap.base.exits import UsageError
 from overlap.base.machine import ROOT
-from overlap.commands import compare
+from overlap.commands import report
 from overlap.commands.documents import DocumentError, Documents, documents, find_blocks
 from overlap.testing.fake_records import write_records
 from overlap.records.files import read_records
@@ -80,9 +80,9 @@ def test_documents_that_cannot_be_checked_are_refused(root, text, words):
 
 
 def test_a_command_that_fails_says_why(root, capsys):
-    (root / "README.md").write_text(page("compare missing.jsonl", "x"))
+    (root / "README.md").write_text(page("report --measured head missing.jsonl", "x"))
     with pytest.raises(DocumentError, match="README.md:3: .*missing.jsonl: No such file"):
-        Documents({"compare": compare.main, "greet": greet}, root).check()
+        Documents({"report": report.main, "greet": greet}, root).check()
 
 
 def test_figures_are_drawn_again_and_compared_byte_for_byte(root):
@@ -127,7 +127,7 @@ def test_what_was_measured_of_one_case(tmp_path, capsys):
     assert measured(read_records(path), "head").startswith("here: a processor")
     with pytest.raises(UsageError, match="expected head or one of gather/a"):
         measured(read_records(path), "gather/b")
-    assert compare.main(["--measured", "gather/a", str(path)]) == 0
+    assert report.main(["--measured", "gather/a", str(path)]) == 0
     assert capsys.readouterr().out.splitlines() == lines
-    assert compare.main(["--measured", "head"]) == 2
-    assert "takes one record file, found 0" in capsys.readouterr().err
+    assert report.main(["--measured", "head"]) == 2
+    assert "name a record file" in capsys.readouterr().err

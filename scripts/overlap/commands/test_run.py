@@ -6,53 +6,20 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 
 import pytest
 
-from overlap.base.machine import ROOT
 from overlap.commands.run import main
 from overlap.measure import samples
 from overlap.measure.announcement import announcement
 from overlap.measure.costs import Costs
-from overlap.testing.fake_suite import FakeSuite
+from overlap.testing.runs import QUICKLY, ROWS, Runner
 from overlap.measure.profiles import read_profiles
 from overlap.measure.suite import WORKLOADS
 from overlap.measure.syscalls import why_no_syscalls
 from overlap.records.files import read_records
 from overlap.records.schema import faults_of_file
-from overlap.measure.test_samples import is_running, wait_until
-
-ROWS = [f"{name}/ok/{backend}" for name in ("sleeps", "gather") for backend in ("floor", "x")]
-ROWS.append("echo/ok/floor:uring")
-QUICKLY = ["--blocks", "2", "--row-timeout", "5", "--seed", "1", "--no-repeats"]
-
-
-class Runner:
-    """Runs the command on a fake suite, with its record file."""
-
-    def __init__(self, directory, rows):
-        self.suite = FakeSuite(directory / "build", rows)
-        self.output = directory / "run.jsonl"
-
-    def command(self, *arguments):
-        where = ["--build", str(self.suite.directory), "--output", str(self.output)]
-        return [sys.executable, "-m", "overlap.commands.run", *where, *map(str, arguments)]
-
-    def environment(self):
-        return os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
-
-    def __call__(self, *arguments):
-        return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, env=self.environment()
-        )
-
-    def start(self, *arguments):
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(self.command(*arguments), env=self.environment(), **pipes)
-
-    def samples(self):
-        return read_records(self.output).samples
+from overlap.measure.test_samples import wait_until
 
 
 @pytest.fixture
@@ -279,93 +246,6 @@ def test_tables_of_an_existing_file_are_the_same_byte_for_byte(runner):
     assert bad.returncode == 2 and "is no regular expression" in bad.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_keeps_what_it_has_and_goes_on(runner, number):
-    run = runner([*ROWS, "gather/hang/x"])
-    process = run.start(*QUICKLY)
-    hanging = run.suite.directory / "hanging"
-    assert wait_until(lambda: hanging.exists() and hanging.read_text())
-    process.send_signal(number)
-    output, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == (
-        f"interrupted; resume with ./scripts/run --resume --output {run.output}"
-    )
-    assert "gather" in output and "not measured yet" in output
-    assert wait_until(lambda: not is_running(int(hanging.read_text())))
-    kept = run.samples()
-    assert not any(sample["row"] == "gather/hang/x" for sample in kept)
-
-    # Binaries that have changed may not go on, so the hanging row is made to end by its time-out.
-    records = run.output.read_text().replace('"row_timeout_s":5.0', '"row_timeout_s":0.1')
-    run.output.write_text(records)
-    result = run("--resume")
-    assert result.returncode == 0, result.stderr
-    assert run.samples()[: len(kept)] == kept
-    measured = sorted((s["row"], s["block"]) for s in run.samples() if "counters" in s)
-    assert measured == sorted((row, block) for row in ROWS for block in range(2))
-
-
-def test_resuming_a_finished_run_measures_nothing_more(runner):
-    run = runner()
-    first = run(*QUICKLY)
-    before = run.output.read_bytes()
-    again = run("--resume")
-    assert again.returncode == 0 and again.stdout == first.stdout
-    assert run.output.read_bytes() == before
-
-
-def test_resuming_with_more_blocks_adds_them(runner):
-    run = runner()
-    run(*QUICKLY)
-    assert run("--resume", "--blocks", "3").returncode == 0
-    assert len(run.samples()) == 3 * len(ROWS)
-
-
-def test_a_record_that_was_cut_short_is_named_and_measured_again(runner):
-    run = runner()
-    run(*QUICKLY)
-    run.output.write_bytes(run.output.read_bytes()[:-20])
-    result = run("--resume")
-    assert result.returncode == 0
-    assert "its last record was cut short" in result.stderr and "is dropped" in result.stderr
-    assert len(run.samples()) == 2 * len(ROWS)
-
-
-def test_damage_in_the_middle_is_named_and_measured_again(runner):
-    run = runner()
-    run(*QUICKLY)
-    lines = run.output.read_text().splitlines(keepends=True)
-    damaged = next(at for at, line in enumerate(lines) if '"kind":"sample"' in line)
-    lines[damaged] = lines[damaged].replace('"duration_s":', '"duration":')
-    run.output.write_text("".join(lines))
-    shown = run("--from", run.output)
-    assert shown.returncode == 0 and "not sound" in shown.stdout
-    (said,) = shown.stderr.splitlines()
-    assert said.startswith(f"scripts/run: {run.output}:{damaged + 1}: sample record: duration_s: ")
-    result = run("--resume")
-    assert result.returncode == 0 and said in result.stderr
-    assert len(run.samples()) == 2 * len(ROWS)
-
-
-def test_many_damaged_lines_do_not_fill_the_screen(runner):
-    run = runner()
-    run(*QUICKLY)
-    run.output.write_text(run.output.read_text() + "garbage\n" * 30)
-    errors = run("--from", run.output).stderr.splitlines()
-    assert len(errors) == 11 and errors[-1] == "scripts/run: and 20 more such lines"
-
-
-def test_two_runs_in_one_file_are_not_resumed(runner):
-    run = runner()
-    run(*QUICKLY)
-    content = run.output.read_text()
-    run.output.write_text(content + content.replace('"seed":1', '"seed":2'))
-    result = run("--resume")
-    assert result.returncode == 2 and "it holds two runs" in result.stderr.splitlines()[-1]
-    assert run("--from", run.output).returncode == 0
-
-
 def test_unlike_runs_are_not_mixed(runner):
     run = runner()
     run(*QUICKLY)
@@ -484,22 +364,3 @@ def test_what_the_machine_disturbed_is_run_again_and_says_so(runner, monkeypatch
     assert {(sample["block"], sample["repeats_block"]) for sample in again} == {(6, 0)}
     assert not any("also" in sample for sample in again)
     assert faults_of_file(run.output) == []
-
-
-def test_a_resumed_run_remembers_how_it_was_asked(runner):
-    run = runner()
-    first = run(*QUICKLY, "--filter", "gather", "--cores", "1")
-    assert first.returncode == 0
-    command = [
-        sys.executable,
-        "-m",
-        "overlap.commands.run",
-        "--resume",
-        "--output",
-        str(run.output),
-    ]
-    command += ["--blocks", "3"]
-    result = subprocess.run(command, capture_output=True, text=True, env=run.environment())
-    assert result.returncode == 0, result.stderr
-    rows = [row for row in ROWS if row.startswith("gather")]
-    assert sorted(s["row"] for s in run.samples()) == sorted(3 * rows)

@@ -1,7 +1,7 @@
 import pytest
 
 from overlap.base.machine import ROOT
-from overlap.commands.compare import main
+from overlap.commands.doctor import main
 from overlap.judge.false_alarms import LEAST_REPETITIONS, count_false_alarms
 from overlap.judge.metrics import METRICS
 from overlap.judge.series import read_source

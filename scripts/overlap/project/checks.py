@@ -169,7 +169,7 @@ def black() -> Counts:
 
 def documents() -> Counts:
     """Every table and figure in the documents is made from the records that are kept."""
-    return tool("documents", sys.executable, "-m", "overlap.commands.compare", "--check")
+    return tool("documents", sys.executable, "-m", "overlap.commands.report", "--check")
 
 
 def direct_twins() -> Counts:

@@ -4,6 +4,9 @@
     foreign_loops -> loops -> core;  conformance -> core;  plugin -> core
     check -> {conformance, plugin, coroutine, fiber} -> core
 
+    scripts/overlap: commands -> show -> judge -> records -> base;  commands -> measure -> judge
+    commands -> peers -> base;  project -> base
+
 Tests (`*_test.cpp`, and what they share in a folder `testing`) are exempt from the layers, since
 they put a loop under a runtime to see both work. Only tests include what is in such a folder, and
 nothing in runtimes/ ever includes bench/.
@@ -12,6 +15,7 @@ nothing in runtimes/ ever includes bench/.
 import re
 from pathlib import Path
 
+IMPORT = re.compile(r"^[ \t]*from overlap\.(\w+)\S* import", re.MULTILINE)
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 SOURCES = (".hpp", ".cpp", ".h", ".c")
 
@@ -32,6 +36,18 @@ ALLOWED = {
     "foreign_loops": {"core", "loops"},
 }
 PLUG_IN = {"core", "conformance", "plugin"}
+# The same for the folders of scripts/overlap.
+ALLOWED_IMPORTS = {
+    "base": set(),
+    "records": {"base"},
+    "judge": {"base", "records"},
+    "measure": {"base", "records", "judge"},
+    "show": {"base", "records", "judge"},
+    "peers": {"base"},
+    "project": {"base"},
+    "commands": {"base", "records", "judge", "measure", "show", "peers"},
+}
+MOST_MODULES = 15  # Of one folder, its __init__.py among them: more are more than one idea.
 # The C header of the plug-in table lies at the top, as <overlap/loop.h>.
 PART_OF_FILE = {"runtimes/loop.h": "plugin"}
 
@@ -93,3 +109,22 @@ def _reason(file: Path, target: Path) -> str:
         return ""
     choices = ", ".join(sorted(allowed)) or "nothing of the project"
     return f"{part} must not include {target}; it may include {choices}"
+
+
+def import_violations(package: Path) -> list[str]:
+    """One line for each import of the package's modules, tests aside, that does not point down, and
+    for each folder that has grown too large."""
+    violations = []
+    for folder in sorted(path for path in package.iterdir() if (path / "__init__.py").exists()):
+        modules = [path for path in folder.glob("*.py") if not path.name.startswith("test_")]
+        if len(modules) > MOST_MODULES:
+            violations.append(f"{folder.name}: {len(modules)} modules, at most {MOST_MODULES}")
+        if folder.name == "testing":
+            continue
+        allowed = ALLOWED_IMPORTS.get(folder.name, set()) | {folder.name}
+        for module in modules:
+            for found in IMPORT.finditer(module.read_text(encoding="utf-8")):
+                if found[1] not in allowed:
+                    name = f"{folder.name}/{module.name}"
+                    violations.append(f"{name}: must not import overlap.{found[1]}")
+    return violations

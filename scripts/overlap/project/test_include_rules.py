@@ -1,11 +1,36 @@
 import pytest
 
 from overlap.base.machine import ROOT
-from overlap.project.include_rules import include_violations
+from overlap.project.include_rules import MOST_MODULES, import_violations, include_violations
 
 
 def test_includes_of_this_project_point_down():
     assert include_violations(ROOT) == []
+
+
+def test_imports_of_the_scripts_point_down():
+    assert import_violations(ROOT / "scripts" / "overlap") == []
+
+
+def test_an_import_upwards_and_a_folder_that_is_too_large_are_named(tmp_path):
+    for folder, text in (
+        ("base", ""),
+        ("records", "def f():\n    from overlap.judge.series import Series\n"),
+        ("judge", "from overlap.records.rows import Row\nfrom overlap.testing import runs\n"),
+        ("unheard_of", "from overlap.base import units\n"),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").touch()
+        (tmp_path / folder / "a.py").write_text(text)
+        (tmp_path / folder / "test_a.py").write_text("from overlap.commands import run\n")
+    for number in range(MOST_MODULES - 1):
+        (tmp_path / "base" / f"more_{number}.py").touch()
+    assert import_violations(tmp_path) == [
+        f"base: {MOST_MODULES + 1} modules, at most {MOST_MODULES}",
+        "judge/a.py: must not import overlap.testing",
+        "records/a.py: must not import overlap.judge",
+        "unheard_of/a.py: must not import overlap.base",
+    ]
 
 
 @pytest.fixture

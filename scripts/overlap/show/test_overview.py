@@ -3,7 +3,7 @@ import re
 import pytest
 
 from overlap.base.exits import UsageError
-from overlap.commands import compare
+from overlap.commands import report
 from overlap.testing.fake_records import edit, write_records
 from overlap.records.files import read_records
 from overlap.show.overview import overview
@@ -77,7 +77,7 @@ def test_an_unknown_case_or_metric_is_refused(path, figures, expected):
 
 
 def test_the_command_prints_it(path, capsys):
-    assert compare.main(["--overview", FIGURES, str(path)]) == 0
+    assert report.main(["--overview", FIGURES, str(path)]) == 0
     assert "| thread_pool | threads | C++ |" in capsys.readouterr().out
-    assert compare.main(["--overview", "gather/c:wall", str(path)]) == 2
+    assert report.main(["--overview", "gather/c:wall", str(path)]) == 2
     assert "expected a case" in capsys.readouterr().err

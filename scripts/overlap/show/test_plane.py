@@ -1,6 +1,6 @@
 import pytest
 
-from overlap.commands.compare import main
+from overlap.commands.report import main
 from overlap.testing.fake_records import REFERENCE, write_records
 from overlap.records.files import read_records
 from overlap.show.plane import MOST_CASES, SHAPES, draw, points

@@ -1,0 +1,95 @@
+"""Shows what was measured, without any judgement: for pages, and for the project's own documents."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from overlap.base.exits import UsageError, guarded
+from overlap.commands.documents import check_documents
+from overlap.records.files import Records, read_records
+from overlap.show.overview import overview, standing
+from overlap.show.run_page import measured
+
+EXAMPLES = """examples:
+  scripts/report --measured sleeps/10k_100ms RUN.jsonl
+  scripts/report --overview 'sleeps/10k_100ms:cpu,echo/100x64:cpu' RUN.jsonl
+  scripts/report --plane PATH --filter 'sleeps/|mix/' RUN.jsonl
+  scripts/report --check
+
+exit codes: 0 fine; 1 a document is not what its commands make; 2 asked wrongly"""
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/report",
+        description="Shows what a record file holds, as Markdown or as a picture; and keeps the "
+        "project's documents what their records say. scripts/compare judges it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("file", nargs="?", type=Path, metavar="FILE", help="records that scripts/run wrote")
+    add("--filter", default="", metavar="REGEX", help="only rows whose name matches somewhere")
+    modes = parser.add_mutually_exclusive_group(required=True)
+    add = modes.add_argument
+    add(
+        "--measured",
+        metavar="CASE",
+        help="print what FILE holds of one case, or its head line (head)",
+    )
+    add(
+        "--overview",
+        metavar="CASE:METRIC,...",
+        help="print one table with a column for each of these figures",
+    )
+    add(
+        "--peers-ahead",
+        action="store_true",
+        help="print where a peer needs less than the suite's best backend of its model",
+    )
+    add(
+        "--plane",
+        type=Path,
+        metavar="PATH",
+        help="draw concurrency against parallelism as PATH.svg and .png, and PATH-dark likewise",
+    )
+    add(
+        "--check",
+        action="store_true",
+        help="make every generated table and figure of the documents again; 1 if one differs",
+    )
+    add("--update", action="store_true", help="rewrite those that differ")
+    return parser.parse_args(arguments)
+
+
+def read(options: argparse.Namespace) -> Records:
+    if options.file is None:
+        raise UsageError("name a record file")
+    return read_records(options.file).only(options.filter)
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.check or options.update:
+        return check_documents(write=options.update)
+    records = read(options)
+    if options.plane:
+        from overlap.show import plane  # Needs matplotlib, which the others do not.
+
+        print(*plane.draw(records, options.plane), sep="\n")
+    elif options.measured is not None:
+        print(measured(records, options.measured), end="")
+    elif options.overview is not None:
+        print(overview(records, options.overview), end="")
+    else:
+        print(standing(records), end="")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    return guarded("scripts/report", lambda: run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
