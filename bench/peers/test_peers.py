@@ -22,7 +22,7 @@ from harness.binaries import (
 )
 
 from overlap.peers.build import find_peers, prepare
-from overlap.records.schema import faults_of_file
+from overlap.testing.record_schema import faults_of_file
 
 CHEAT = Path(__file__).with_name("cheating_peer.py")
 SMALL = (

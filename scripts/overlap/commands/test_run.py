@@ -18,7 +18,7 @@ from overlap.measure.profiles import read_profiles
 from overlap.measure.suite import WORKLOADS
 from overlap.measure.syscalls import why_no_syscalls
 from overlap.records.files import read_records
-from overlap.records.schema import faults_of_file
+from overlap.testing.record_schema import faults_of_file
 from overlap.measure.test_samples import wait_until
 
 

@@ -20,6 +20,7 @@ from overlap.records.checks import (
     fault_of_sample,
     mend_head,
     one_line,
+    parsed,
 )
 
 FORMAT = 1  # Raised when a reader of the previous format would misread the fields.
@@ -70,7 +71,7 @@ def read_records(path: Path) -> Records:
 def _parse(line: bytes) -> Record:
     """Raises ValueError unless the line is a record of this suite."""
     try:
-        record = json.loads(line)
+        record = parsed(line)
         if b"\\ud" in line.lower():  # Half a character cannot be printed again.
             json.dumps(record, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:

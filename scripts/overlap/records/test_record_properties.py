@@ -13,7 +13,7 @@ from overlap.base.machine import ROOT
 from overlap.measure.measurement import plan_of
 from overlap.records.checks import fault_of_count, fault_of_sample
 from overlap.records.files import read_records
-from overlap.records.schema import faults_of_file, validator
+from overlap.testing.record_schema import faults_of_file, validator
 from overlap.show.run_page import markdown
 from overlap.records.test_records import HEAD, sample
 
