@@ -1,6 +1,8 @@
 // Memory a task: from which runs it is had, and when there is no such figure.
 #include "bench/harness/row.hpp"
 
+#include <overlap/core/cores.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,6 +24,9 @@ constexpr double program_bytes = 5e6;
 struct behaviour {
     double peak_in_flight = tasks;
     double wall_s = 3;
+    double cpu_s = 1;
+    double counted_s = 3;  ///< The time over which the processor's was counted.
+    double spans_s = 1;
     bool can_stretch = true;
     double start_s = 0;         ///< What all takes beside the delay in a run for memory, and
     double slowed_down_by = 0;  ///< how much of the delay besides.
@@ -45,11 +50,30 @@ outcome measured(const behaviour& what) {
                          {"wall_s", how.least_delay_s * (1 + what.slowed_down_by) + what.start_s}});
             return;
         }
-        line.report("iteration", {{"wall_s", what.wall_s}, {"cpu_s", 1.0}});
+        line.report(
+            "iteration",
+            {{"wall_s", what.wall_s}, {"cpu_s", what.cpu_s}, {"counted_s", what.counted_s}});
         line.report("traced", {{"wall_s", what.wall_s}});
-        line.report("flights", {{"spans_s", 1.0}, {"peak_in_flight", what.peak_in_flight}});
+        line.report("flights",
+                    {{"spans_s", what.spans_s}, {"peak_in_flight", what.peak_in_flight}});
     };
     return measure(made, {});
+}
+
+TEST(Averages, DivideByTheTimeThatWasCounted) {
+    const outcome found = measured({.wall_s = 1, .cpu_s = 0.5, .counted_s = 2, .spans_s = 900});
+    EXPECT_EQ(found.error, "");
+    EXPECT_THAT(found.figures, Contains(Pair("parallelism", DoubleNear(0.25, 1e-9))));
+    EXPECT_THAT(found.figures, Contains(Pair("concurrency", DoubleNear(900, 1e-9))));
+    EXPECT_FALSE(found.figures.contains("counted_s"));
+}
+
+TEST(Averages, ThatAreImpossibleAreWrong) {
+    EXPECT_THAT(measured({.wall_s = 1, .spans_s = 1'050}).error,
+                ::testing::StartsWith("wrong: 1050 tasks in flight on average, of 1000"));
+    const auto cores = static_cast<double>(available_cores());
+    EXPECT_THAT(measured({.cpu_s = 2 * cores, .counted_s = 1}).error,
+                ::testing::HasSubstr("cores kept busy on average"));
 }
 
 TEST(Memory, IsASlopeOverRunsOfTheCaseAsItIsWhereAllTasksWereInFlight) {

@@ -2,6 +2,8 @@
 
 #include "bench/harness/child.hpp"
 
+#include <overlap/core/cores.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <iostream>
@@ -35,11 +37,12 @@ counters medians(const std::vector<counters>& runs) {
     return found;
 }
 
-/// What follows from a run's figures.
-void complete(counters& figures, const row& what) {
+/// What follows from a run's figures. The processor's time was counted over `counted_s` seconds, which
+/// are not those of the wall clock where a load's or a peer's own clock gives these.
+void complete(counters& figures, const row& what, double counted_s) {
     const auto items = static_cast<double>(what.work_items);
     if (!figures.contains("cpu_s")) figures["cpu_s"] = figures["user_s"] + figures["system_s"];
-    figures["parallelism"] = figures["cpu_s"] / figures["wall_s"];
+    figures["parallelism"] = figures["cpu_s"] / counted_s;
     figures["tasks_per_s"] = items / figures["wall_s"];
     figures["wall_per_task_s"] = figures["wall_s"] / items;
     figures["cpu_per_task_s"] = figures["cpu_s"] / items;
@@ -82,6 +85,8 @@ private:
                 continue;
             }
             auto figures = message->at("figures").get<counters>();
+            const auto counted = figures.extract("counted_s");
+            const double counted_s = counted ? counted.mapped() : figures["wall_s"];
             // Spans are averaged over the time that the server ran, which began before the
             // load's clock did.
             if (kind == "traced") traced["wall_s"] = figures.at("wall_s");
@@ -89,7 +94,7 @@ private:
             load_.clear();
             if (kind == "iteration") {
                 last_iteration = clock::now();
-                complete(figures, row_);
+                complete(figures, row_, counted_s);
                 found.walls_s.push_back(figures.at("wall_s"));
                 runs.push_back(std::move(figures));
             } else if (kind == "traced" || kind == "flights") {
@@ -102,9 +107,20 @@ private:
         found.figures["sample_s"] = std::chrono::duration<double>(last_iteration - begin).count();
         if (!traced.empty()) {
             found.figures["concurrency"] = traced.at("spans_s") / traced.at("wall_s");
+            expect_possible(found.figures.at("concurrency"), "tasks in flight", row_.tasks);
             found.figures["peak_in_flight"] = traced.at("peak_in_flight");
         }
+        expect_possible(found.figures.at("parallelism"), "cores kept busy", available_cores());
         found.figures["verified"] = 1;
+    }
+
+    /// Averages that no clock's error makes possible.
+    static void expect_possible(double average, const char* of_what, std::size_t most) {
+        constexpr double tolerance = 0.02;
+        if (average <= static_cast<double>(most) * (1 + tolerance)) return;
+        std::ostringstream words;
+        words << "wrong: " << average << ' ' << of_what << " on average, of " << most;
+        throw std::runtime_error(words.str());
     }
 
     static void expect_plain_end(child& process) {

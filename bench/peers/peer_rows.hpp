@@ -118,6 +118,7 @@ private:
         counters figures = work_.check(given, results_of(given, trace), run.wall_s / each);
         figures["wall_s"] = run.wall_s / each;
         figures["cpu_s"] = run.cpu_s / each;
+        figures["counted_s"] = run.answered_s / each;
         figures["startup_s"] = process_.startup_s();
         line_.report(label, figures);
         return run.wall_s / each;
