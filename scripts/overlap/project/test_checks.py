@@ -207,7 +207,9 @@ def test_all_shell_scripts_are_checked():
     } <= set(names)
 
 
-@pytest.mark.parametrize("command", ["claims", "compare", "doctor", "report", "run", "setup", "test", "twins"])
+@pytest.mark.parametrize(
+    "command", ["claims", "compare", "doctor", "report", "run", "setup", "test", "twins"]
+)
 def test_every_command_explains_itself(command):
     script = ROOT / "scripts" / command
     result = subprocess.run([script, "--help"], capture_output=True, text=True)
