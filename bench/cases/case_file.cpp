@@ -177,7 +177,8 @@ std::vector<case_reader> case_file::readers_of(const std::string& workload) cons
     std::vector<case_reader> readers;
     for (const auto& [key, each] : *cases) {
         const std::string name(key.str());
-        const std::string full = workload + "." + name;
+        std::string full = workload;
+        full.append(".").append(name);
         const auto* table = each.as_table();
         if (table == nullptr) complain(path_, workload, each, name, "a table [" + full + "]");
         if (name.empty() || name.find_first_not_of(name_characters) != std::string::npos) {

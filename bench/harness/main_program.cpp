@@ -204,6 +204,7 @@ int run_rows(int argc, char** argv, const std::string& workload,
         }
         for (const auto& [key, value] : context_of(file)) benchmark::AddCustomContext(key, value);
         std::vector<entry> made;
+        made.reserve(rows.size());
         for (const row& each : rows) {
             made.push_back({each.name, each.skip, each.iterations, true,
                             [each](const measuring_options& how) { return measure(each, how); }});

@@ -11,7 +11,8 @@ static_assert(workload<mix_workload>);
 /// The waiting alone: computing is left out, since how long it takes is to be measured.
 double mix_workload::expected_s(const mix_case& given, std::size_t task_limit) {
     const std::size_t at_once = std::min(task_limit, given.tasks);
-    return given.waiting_s() * static_cast<double>((given.tasks + at_once - 1) / at_once);
+    const std::size_t one_after_another = (given.tasks + at_once - 1) / at_once;
+    return given.waiting_s() * static_cast<double>(one_after_another);
 }
 
 mix_case mix_workload::warm_up(mix_case given) {
