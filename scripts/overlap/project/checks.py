@@ -327,9 +327,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"in a minimal Debian made for it, what is committed: scripts/run and scripts/test with "
         f"all of their set-up ({' or '.join(RELEASES)}; as root)",
     )
+    parser.add_argument("--keep", action="store_true", help="the root that --fresh made")
     options = parser.parse_args(arguments)
+    if options.keep and not options.fresh:
+        parser.error("--keep needs --fresh")
     if options.fresh:
-        return guarded("scripts/test", lambda: run_fresh(options.fresh))
+        return guarded("scripts/test", lambda: run_fresh(options.fresh, options.keep))
     left_out = (*ON_REQUEST, *(SANITIZERS if options.quick else ()))
     names = options.only or [name for name in STEPS if name not in left_out]
     LOGS.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ left mounted, however this ends: mount_namespaces(7).
 """
 
 import os
-import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from overlap.base.exits import UsageError
 from overlap.base.machine import ROOT
+from overlap.base.processes import nothing_left_behind
 
 RELEASES = ("bookworm", "trixie")
 MIRROR = "http://deb.debian.org/debian"
@@ -23,49 +24,79 @@ NAMESPACE = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork"
 
 INSIDE = """
 mount -t proc proc "$1/proc" && mount --rbind /sys "$1/sys" && mount --rbind /dev "$1/dev" || exit 2
-shift
-exec "$@"
+exec chroot "$1" bash -c "$2"
 """
 COMMANDS = """
 cd /root/overlap || exit 2
 run=0 test=0
 ./scripts/run || run=$?
-./scripts/test || test=$?
-echo "scripts/run ended with $run, scripts/test with $test"
+set -o pipefail
+./scripts/test | tee /root/test.log || test=$?
+echo "scripts/run ended with exit code $run, scripts/test with exit code $test and"
+tail -n 1 /root/test.log
 exit $((run > test ? run : test))
 """
 
 
-def run_fresh(release: str) -> int:
-    """Prints what the commands print and, as the last line, their exit codes, of which it returns the
-    larger. Raises UsageError where there can be no such root."""
+def run_fresh(release: str, keep: bool = False) -> int:
+    """Prints what the commands print, then their exit codes and, as the last line, that of the tests.
+    Returns the larger exit code, or 130 if it is interrupted. With `keep` the root stays, without
+    its mounts. Raises UsageError where there can be no such root."""
     if os.geteuid() != 0:
-        raise UsageError(
-            f"--fresh makes a root of its own: run it as root, sudo {shlex.join(sys.argv)}"
-        )
+        raise UsageError(f"not root; run: sudo ./scripts/test --fresh {release}")
     for tool in ("debootstrap", "unshare"):
         if not shutil.which(tool):
             raise UsageError(f"--fresh needs {tool}; run scripts/setup --fresh")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     root = Path(tempfile.mkdtemp(prefix=f"overlap-{release}-", dir="/var/tmp"))
+    root.chmod(0o755)  # Who is not root there enters it, too.
     try:
-        return _run_in(root, release)
+        with nothing_left_behind():
+            return _run_in(root, release)
+    except KeyboardInterrupt:
+        return 130  # As shells report SIGINT.
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        if keep:
+            print(f"kept: {root}", file=sys.stderr)
+        else:
+            shutil.rmtree(root, ignore_errors=True)
 
 
 def _run_in(root: Path, release: str) -> int:
-    print(f"making a minimal {release} in {root}", file=sys.stderr)
-    debootstrap = ["debootstrap", "--variant=minbase", "--include=git", release, str(root), MIRROR]
-    log = root.with_suffix(".log")
-    with open(log, "wb") as output:
-        made = subprocess.run([*NAMESPACE, *debootstrap], stdout=output, stderr=output)
+    proxies = {name: os.environ[name] for name in KEPT if name in os.environ}
+    if proxy := _said_by("apt-config", "--format", "%v%n", "dump", "Acquire::http::Proxy"):
+        proxies["http_proxy"] = proxy
+    mirror = _mirror()
+    print(f"making a minimal {release} in {root} from {mirror}", file=sys.stderr)
+    include = "git,ca-certificates" if mirror.startswith("https:") else "git"
+    minimal = ["debootstrap", "--variant=minbase", f"--include={include}", release, root, mirror]
+    # Mounts of its own would outlive it when it is interrupted.
+    made = subprocess.run(
+        [*NAMESPACE, *minimal],
+        env=os.environ | proxies,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     if made.returncode != 0:
-        raise UsageError(f"--fresh: debootstrap failed with {made.returncode}; see {log}")
-    log.unlink()
-    clone = ["git", "clone", "--quiet", f"file://{ROOT}", str(root / "root" / "overlap")]
-    subprocess.run(clone, check=True)
-    environment = {name: os.environ[name] for name in KEPT if name in os.environ}
-    environment |= {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
-    chroot = ["chroot", str(root), "bash", "-c", COMMANDS]
-    inside = [*NAMESPACE, "bash", "-c", INSIDE, "inside", str(root), *chroot]
+        sys.stderr.write(made.stdout.decode(errors="replace"))
+        raise UsageError(f"debootstrap failed with {made.returncode}; see above")
+    subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", root / "root/overlap"], check=True)
+    environment = proxies | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+    inside = [*NAMESPACE, "bash", "-c", INSIDE, "inside", root, COMMANDS]
     return subprocess.run(inside, env=environment).returncode
+
+
+def _mirror() -> str:
+    """Where this machine's apt gets Debian; where it does not, Debian's own address."""
+    indexes = ["Created-By: Packages", "Origin: Debian", "Label: Debian"]
+    return _said_by("apt-get", "indextargets", "--format", "$(REPO_URI)", *indexes) or MIRROR
+
+
+def _said_by(*command: str) -> str:
+    """The first line that it prints; nothing if it cannot be started."""
+    try:
+        said = subprocess.run(command, capture_output=True, text=True).stdout
+    except OSError:
+        return ""
+    return next(iter(said.split()), "")
