@@ -6,13 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from overlap.base.exits import BuildError
 from overlap.base.machine import ROOT
 
 LOG_TAIL_LINES = 40
-
-
-class BuildError(Exception):
-    """A configuration or a build that failed; the text names the log and shows its end."""
 
 
 def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:

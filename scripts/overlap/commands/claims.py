@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from overlap.base.choices import chosen_names
-from overlap.base.exits import guarded
+from overlap.base.exits import CODES, guarded
 from overlap.base.units import NOT_MEASURED, plain
 from overlap.judge.claim_file import PATH, Condition, Finding, read_claims
 from overlap.judge.claims import Judge, Judged, JudgedClaim
@@ -24,8 +24,8 @@ GLYPHS = {
 STYLES = {Finding.HOLDS: "green", Finding.FAILS: "red", Finding.UNDECIDED: "yellow"}
 FORMATS = ("terminal", "markdown", "json")
 
-EPILOG = """exit codes: 0 fine; 1 a claim's verdict is the opposite of what the file expects (with
---fail-if-unexpected); 2 asked wrongly; 3 a control came out wrong, so that no verdict can be trusted"""
+EPILOG = f"""exit codes: 0 fine; 1 a claim's verdict is the opposite of what the file expects (with
+--fail-if-unexpected); 3 a control came out wrong, so that no verdict can be trusted; {CODES}"""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -206,8 +206,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse(arguments)
-    return guarded("scripts/claims", lambda: run(options))
+    return guarded("scripts/claims", lambda: run(parse(arguments)))
 
 
 if __name__ == "__main__":

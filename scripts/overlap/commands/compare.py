@@ -225,8 +225,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse(arguments)
-    return guarded("scripts/compare", lambda: run(options))
+    return guarded("scripts/compare", lambda: run(parse(arguments)))
 
 
 if __name__ == "__main__":

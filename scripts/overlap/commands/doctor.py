@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from overlap.base.building import BuildError, build
-from overlap.base.exits import UsageError, guarded
+from overlap.base.building import build
+from overlap.base.exits import CODES, UsageError, guarded
 from overlap.base.machine import ROOT
 from overlap.base.units import share
 from overlap.measure.contamination import FOREIGN_LIMIT, STEAL_LIMIT, contamination, read_machine
@@ -23,8 +23,7 @@ from overlap.measure.plan import REPEATED_SHARE
 from overlap.measure.samples import list_rows, take_sample
 from overlap.records.rows import Row
 
-GOOD_STATUS, LIMITED_STATUS, USAGE_STATUS, UNSTABLE_STATUS = 0, 1, 2, 3
-INTERRUPTED_STATUS = 130  # As shells report SIGINT.
+GOOD_STATUS, LIMITED_STATUS, UNSTABLE_STATUS = 0, 1, 3
 CASE = "1k_empty"
 ROW_TIMEOUT_S = 20.0
 LEAST_PAIRS = 6  # Below, no interval can be had.
@@ -38,8 +37,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="scripts/doctor",
         description="Says what this machine has and lacks for measuring, what each lack costs, and "
         "how far apart two runs of the same thing come out: its noise.",
-        epilog="Exit codes: 0 it can measure all there is; 1 it can, with the limits named; 2 asked "
-        "wrongly; 3 it is too unstable for its figures to be worth much.",
+        epilog="Exit codes: 0 it can measure all there is; 1 it can, with the limits named; 3 it is "
+        f"too unstable for its figures to be worth much; {CODES}.",
     )
     add = parser.add_argument
     add("--seconds", type=_seconds, default=60.0, help="how long to look for noise (default: 60)")
@@ -249,14 +248,7 @@ def examine(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse(arguments)
-    try:
-        return guarded("scripts/doctor", lambda: examine(options))
-    except BuildError as error:
-        print(f"scripts/doctor: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        return INTERRUPTED_STATUS
-    return USAGE_STATUS
+    return guarded("scripts/doctor", lambda: examine(parse(arguments)))
 
 
 if __name__ == "__main__":

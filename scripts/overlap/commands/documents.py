@@ -90,10 +90,7 @@ def output_of(block: Block, commands: Commands, root: Path = ROOT) -> str:
         raise DocumentError(f"{where}: {program} is none of {', '.join(commands)}")
     printed, said = io.StringIO(), io.StringIO()
     with chdir(root), redirect_stdout(printed), redirect_stderr(said):
-        try:
-            status = commands[program](arguments)
-        except SystemExit as error:
-            status = error.code
+        status = commands[program](arguments)
     if status != 0:
         why = (said.getvalue().strip().splitlines() or [f"exit code {status}"])[-1]
         raise DocumentError(f"{where}: {why}")

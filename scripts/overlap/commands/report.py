@@ -5,19 +5,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from overlap.base.exits import UsageError, guarded
+from overlap.base.exits import CODES, UsageError, guarded
 from overlap.commands.documents import check_documents
 from overlap.records.files import Records, read_records
 from overlap.show.overview import overview, standing
 from overlap.show.run_page import measured
 
-EXAMPLES = """examples:
+EXAMPLES = f"""examples:
   scripts/report --measured sleeps/10k_100ms RUN.jsonl
   scripts/report --overview 'sleeps/10k_100ms:cpu,echo/100x64:cpu' RUN.jsonl
   scripts/report --plane PATH --filter 'sleeps/|mix/' RUN.jsonl
   scripts/report --check
 
-exit codes: 0 fine; 1 a document is not what its commands make; 2 asked wrongly"""
+exit codes: 0 fine; 1 a document is not what its commands make; {CODES}"""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -87,8 +87,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse(arguments)
-    return guarded("scripts/report", lambda: run(options))
+    return guarded("scripts/report", lambda: run(parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Takes the benchmark binaries through a profile and prints one table a workload."""
 
 import argparse
-import os
 import re
 import signal
 import sys
@@ -9,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from overlap.base.building import BuildError, build
+from overlap.base.building import build
 from overlap.base.choices import UnknownName
-from overlap.base.exits import RecordError, UsageError
+from overlap.base.exits import CODES, INTERRUPTED_STATUS, UsageError, guarded
 from overlap.base.machine import ROOT, shown
 from overlap.measure.announcement import announcement, remainder
 from overlap.measure.costs import Costs, record_files
@@ -25,14 +24,13 @@ from overlap.measure.syscalls import why_no_syscalls
 from overlap.peers.build import chosen_peers, digests, find_peers, prepare, prepared, written_down
 from overlap.peers.manifest import ALL
 from overlap.records.files import RecordWriter, Records, read_records
-from overlap.records.rows import Row
+from overlap.records.rows import FAILURES, Row
 from overlap.judge.series import from_records
 
 RESULTS = ROOT / "results" / "local"
 PEERS = "peers"  # In a build directory.
 DEFAULTS = {"profile": "quick", "filter": "", "row_timeout": 60.0}
 PROBLEMS_SHOWN = 10
-INTERRUPTED_STATUS = 130  # As shells report SIGINT.
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -42,7 +40,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "fresh process, and prints one table a workload. Records are kept as they are made.",
         epilog="C is concurrency: tasks in flight, averaged over the run. P is parallelism: cores "
         "kept busy. Exit codes: 0 measured; 1 a row crashed or gave a wrong result, or nothing was "
-        "measured; 2 the run was asked wrongly; 130 interrupted.",
+        f"measured; {CODES}.",
     )
     add = parser.add_argument
     add("--profile", metavar="NAME", help="smoke, quick (default), peers, standard or report")
@@ -290,8 +288,7 @@ def conclude(records: Records, options: argparse.Namespace, interrupted: bool) -
         return INTERRUPTED_STATUS
     rows = from_records(records).series
     # Limits and time-outs are results; a crash, garbage or a wrong receipt is a failure.
-    failures = ("crashed", "failed", "unreadable", "wrong")
-    failed = any(row.error.startswith(failures) for row in rows)
+    failed = any(row.error.startswith(FAILURES) for row in rows)
     return 1 if failed or not any(row.by_block for row in rows) else 0
 
 
@@ -299,34 +296,18 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse(arguments)
+def act(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # As nohup leaves it.
             signal.signal(number, _interrupt)
-    try:
-        if options.source:
-            print_records(read_named(options.source).only(options.filter or ""), options.format)
-            status = 0
-        else:
-            status = run(options)
-        sys.stdout.flush()
-        return status
-    except (UsageError, RecordError) as error:
-        print(f"scripts/run: {error}", file=sys.stderr)
-        return 2
-    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
-        print(f"scripts/run: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    except BuildError as error:
-        print(f"scripts/run: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED_STATUS
-    except BrokenPipeError:
-        # Whoever read the output has seen enough. Python must not try to flush the rest at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    if not options.source:
+        return run(options)
+    print_records(read_named(options.source).only(options.filter or ""), options.format)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return guarded("scripts/run", lambda: act(parse(arguments)))
 
 
 if __name__ == "__main__":

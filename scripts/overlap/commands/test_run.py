@@ -231,7 +231,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(runner):
     process = run.start("--list")
     process.stdout.readline()
     process.stdout.close()
-    assert process.stderr.read() == "" and process.wait() == 1
+    assert process.stderr.read() == "" and process.wait() == 141
 
 
 def test_tables_of_an_existing_file_are_the_same_byte_for_byte(runner):

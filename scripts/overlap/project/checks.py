@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from overlap.base.building import BuildError, build, logged, tail
-from overlap.base.exits import guarded
+from overlap.base.building import build, logged, tail
+from overlap.base.exits import BuildError, guarded
 from overlap.base.machine import ROOT
 from overlap.project import twins
 from overlap.project.fresh import RELEASES, run_fresh
@@ -309,7 +309,7 @@ def run_steps(names: Sequence[str], steps: Mapping[str, Step]) -> int:
     return 1 if total.failed or not total.passed else 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/test",
         description="Builds and tests the project, checks its style, and runs the tests again under "
@@ -331,18 +331,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.keep and not options.fresh:
         parser.error("--keep needs --fresh")
+    return options
+
+
+def check(options: argparse.Namespace) -> int:
     if options.fresh:
-        return guarded("scripts/test", lambda: run_fresh(options.fresh, options.keep))
+        return run_fresh(options.fresh, options.keep)
     left_out = (*ON_REQUEST, *(SANITIZERS if options.quick else ()))
     names = options.only or [name for name in STEPS if name not in left_out]
     LOGS.mkdir(parents=True, exist_ok=True)
     # A shell starts background jobs with SIGINT ignored, and so would be every program that the
     # tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return run_steps(names, STEPS)
-    except KeyboardInterrupt:
-        return 130  # As shells report SIGINT.
+    return run_steps(names, STEPS)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return guarded("scripts/test", lambda: check(parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -191,8 +191,7 @@ def test_options_choose_the_steps(monkeypatch, tmp_path):
     assert "asan" in chosen[0] and "tsan" in chosen[0]
     assert chosen[1] == [name for name in chosen[0] if name not in checks.SANITIZERS]
     assert chosen[2] == ["black", "twins"]
-    with pytest.raises(SystemExit, match="2"):
-        checks.main(["--only", "nonsense"])
+    assert checks.main(["--only", "nonsense"]) == 2
 
 
 def test_all_shell_scripts_are_checked():

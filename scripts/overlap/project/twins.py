@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from overlap.base.exits import guarded
 from overlap.base.machine import ROOT
 
 PAIRED_HEADERS = [
@@ -132,7 +133,7 @@ def _statements(tokens: list[str]) -> list[str]:
     return re.sub(r"([;{}]) ", r"\1\n", text).splitlines()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def check(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/twins",
         description="Proves that each coroutine body and the direct twin below it are the same "
@@ -158,6 +159,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{shown}: {error.strerror}", file=sys.stderr)
             failed = True
     return 1 if failed else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return guarded("scripts/twins", lambda: check(arguments))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""Exit codes mean what the commands' help says, however a command ends."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from overlap.base.exits import CODES
+from overlap.base.machine import ROOT
+
+START = "import sys; from overlap.base.exits import *; sys.exit(guarded('me', lambda: "
+MANY = "print('line\\n' * 100_000)"
+
+
+def ended(body, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **environment):
+    """The code of a command with this body, and what it said on standard error."""
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{START}{body}))"],
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")} | environment,
+    )
+    return ran.returncode, ran.stderr
+
+
+@pytest.fixture
+def closed():
+    """The end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ("3", 3, ""),
+        ("int('x\\ny')", 70, "me: a fault of its own, ValueError in <string>:1: invalid literal"),
+        ("(_ for _ in ()).throw(UsageError('no'))", 2, "me: no"),
+        ("(_ for _ in ()).throw(BuildError('no'))", 2, "me: no"),
+        ("open('/no/such')", 2, "me: /no/such: No such file or directory"),
+        ("open('/' + 300 * 'x')", 2, "File name too long"),
+        ("sys.exit(2)", 2, ""),
+        ("(_ for _ in ()).throw(KeyboardInterrupt())", 130, ""),
+    ],
+)
+def test_each_end_has_its_code_and_one_line(body, status, words):
+    found, said = ended(body)
+    assert found == status and words in said and said.count("\n") == bool(words)
+    assert str(status) in CODES or status == 3
+
+
+def test_a_pipe_that_closes_early_is_no_condition_that_is_met(closed):
+    assert ended(f"{MANY} or 1", stdout=closed) == (141, "")
+    assert ended("open('/no/such')", stdout=closed, stderr=closed)[0] == 141
+    assert ended("print('a few') or 1", stdout=closed) == (141, "")
+
+
+def test_a_full_disk_is_said():
+    with open("/dev/full", "w") as full:
+        assert ended(f"{MANY} or 1", stdout=full) == (70, "me: No space left on device\n")
+
+
+def test_characters_that_a_terminal_lacks_are_escaped():
+    assert ended("print('\\u25bc') or 0", PYTHONIOENCODING="ascii") == (0, "")
