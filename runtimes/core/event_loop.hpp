@@ -43,8 +43,8 @@
 //                was only posted, however much of that there is and however long it takes: a loop
 //                looks at what is due again when posted operations have run for 100 microseconds, or
 //                with the end of the one that takes longer.
-//   Lateness     A timer is late by what runs as it comes due. Of its own a loop adds what its waiting
-//                call adds, a millisecond where that counts in these; 20 are too late.
+//   Lateness     A timer is late by what runs when it comes due, and by what the loop's waiting call
+//                adds: some milliseconds where that call counts in whole ones, never 20.
 //   I/O          Descriptors are stream sockets in non-blocking mode. Once a loop has been given a
 //                descriptor, it is closed through that loop, with nothing else waiting on it.
 //                Errors are results (-errno), never signals or exceptions; end of file is 0.

@@ -205,8 +205,7 @@ private:
     void watch_remote() {
         if (wake_.state == in_kernel) return;
         io_uring_sqe* entry = next_entry();
-        if (entry == nullptr) expect_mild(submit_error_);
-        if (entry == nullptr) return;
+        if (entry == nullptr) return expect_mild(submit_error_);
         io_uring_prep_poll_add(entry, remote_.wake_descriptor(), POLLIN);
         io_uring_sqe_set_data(entry, &wake_);
         wake_.state = in_kernel;

@@ -63,15 +63,12 @@ def _ended(name: str, body: Callable[[], int]) -> int:
         if error.filename is None:  # Not of a file that was named, but of the output.
             raise
         words = f"{error.filename}: {error.strerror}"
-    except (
-        Exception
-    ) as error:  # A command's code says something of its input, and a fault must not.
+    except Exception as error:
+        # A command's own codes say something of its input, and a fault must not.
         *_, place = traceback.extract_tb(error.__traceback__)
         where = f"{os.path.basename(place.filename)}:{place.lineno}"
         told = " ".join(str(error).split())[:200]
-        words, status = (
-            f"a fault of its own, {type(error).__name__} in {where}: {told}",
-            FAULT_STATUS,
-        )
+        words = f"a fault of its own, {type(error).__name__} in {where}: {told}"
+        status = FAULT_STATUS
     print(f"{name}: {words}", file=sys.stderr)
     return status

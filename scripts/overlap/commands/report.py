@@ -65,7 +65,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def read(options: argparse.Namespace) -> Records:
     if options.file is None:
-        raise UsageError("name a record file")
+        raise UsageError("takes one record file, found 0")
     return read_records(options.file).only(options.filter)
 
 

@@ -130,4 +130,4 @@ def test_what_was_measured_of_one_case(tmp_path, capsys):
     assert report.main(["--measured", "gather/a", str(path)]) == 0
     assert capsys.readouterr().out.splitlines() == lines
     assert report.main(["--measured", "head"]) == 2
-    assert "name a record file" in capsys.readouterr().err
+    assert "takes one record file, found 0" in capsys.readouterr().err

@@ -27,20 +27,20 @@ mount -t proc proc "$1/proc" && mount --rbind /sys "$1/sys" && mount --rbind /de
 exec chroot "$1" bash -c "$2"
 """
 COMMANDS = """
-cd /root/overlap || exit 2
+cd /srv/overlap || exit 2
 run=0 test=0
 ./scripts/run || run=$?
 set -o pipefail
-./scripts/test | tee /root/test.log || test=$?
+./scripts/test | tee /tmp/test.log || test=$?
 echo "scripts/run ended with exit code $run, scripts/test with exit code $test and"
-tail -n 1 /root/test.log
+tail -n 1 /tmp/test.log
 exit $((run > test ? run : test))
 """
 
 
 def run_fresh(release: str, keep: bool = False) -> int:
     """Prints what the commands print, then their exit codes and, as the last line, that of the tests.
-    Returns the larger exit code, or 130 if it is interrupted. With `keep` the root stays, without
+    Returns the larger exit code; when it is interrupted it cleans up first. With `keep` the root stays, without
     its mounts. Raises UsageError where there can be no such root."""
     if os.geteuid() != 0:
         raise UsageError(f"not root; run: sudo ./scripts/test --fresh {release}")
@@ -54,8 +54,6 @@ def run_fresh(release: str, keep: bool = False) -> int:
     try:
         with nothing_left_behind():
             return _run_in(root, release)
-    except KeyboardInterrupt:
-        return 130  # As shells report SIGINT.
     finally:
         if keep:
             print(f"kept: {root}", file=sys.stderr)
@@ -81,7 +79,7 @@ def _run_in(root: Path, release: str) -> int:
     if made.returncode != 0:
         sys.stderr.write(made.stdout.decode(errors="replace"))
         raise UsageError(f"debootstrap failed with {made.returncode}; see above")
-    subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", root / "root/overlap"], check=True)
+    subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", root / "srv/overlap"], check=True)
     environment = proxies | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
     inside = [*NAMESPACE, "bash", "-c", INSIDE, "inside", root, COMMANDS]
     return subprocess.run(inside, env=environment).returncode
