@@ -2,6 +2,8 @@
 
 #include "bench/peers/peer_rows.hpp"
 
+#include <algorithm>
+
 namespace overlap::bench {
 
 static_assert(workload<heartbeat_workload>);
@@ -15,9 +17,9 @@ heartbeat_case heartbeat_workload::warm_up(heartbeat_case given) {
 
 counters heartbeat_workload::check(const heartbeat_case& given, const std::vector<pulse>& pulses,
                                    double wall_s) const {
-    std::vector<std::uint64_t> values;
-    for (const pulse& each : pulses) values.push_back(each.value);
-    values.erase(values.begin());  // Of the one that beats.
+    std::vector<std::uint64_t> values(pulses.size() - 1);  // Of all but the one that beats.
+    std::transform(pulses.begin() + 1, pulses.end(), values.begin(),
+                   [](const pulse& each) { return each.value; });
     expect_values(values, given.beats == 1 ? expected_of_warm_up_ : expected_);
     const pulse& heart = pulses.front();
     if (heart.mean_gap < given.interval.count() || wall_s < given.beating_s()) {

@@ -9,9 +9,11 @@ the lowest priority, for tests that measure time to find the cores as good as fr
 """
 
 import argparse
+import json
 import multiprocessing
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -176,34 +178,44 @@ def direct_twins() -> Counts:
     return tool("twins", sys.executable, "-m", "overlap.project.twins", *twins.PAIRED_HEADERS)
 
 
+def tidy_rooms() -> dict[str, list[str]]:
+    """By folder what clang-tidy checks: every source of bench/, every header of runtimes/. Tests are
+    left out: they would take most of the time and ship nothing."""
+    rooms: dict[str, list[str]] = {}
+    for name in tracked("bench/*/*.cpp", "runtimes/*/*.hpp"):
+        if not name.endswith("_test.cpp"):
+            rooms.setdefault("/".join(Path(name).parts[:2]), []).append(name)
+    return rooms
+
+
 def clang_tidy() -> Counts:
-    """Checks every header once, through one source file for each folder of runtimes/, and every
-    source of bench/. Tests are left out: they would take most of the time and ship nothing."""
+    """Checks a folder as if it were one source file, for most of the time goes into what all of its
+    files include."""
     directory = ROOT / "build" / "release"
     if not (directory / "compile_commands.json").exists():
         return one(False, "build/release is not configured: run the step `release` first")
-    jobs = [("bench", name) for name in tracked("bench/*.cpp") if not name.endswith("_test.cpp")]
-    for part in sorted({Path(name).parts[1] for name in tracked("runtimes/*/*.hpp")}):
-        source = LOGS / "every_header" / f"{part}.cpp"
-        source.parent.mkdir(parents=True, exist_ok=True)
-        headers = tracked(f"runtimes/{part}/*.hpp")
-        includes = [f"#include <overlap/{name.removeprefix('runtimes/')}>\n" for name in headers]
-        source.write_text("".join(includes))
-        jobs.append((part, str(source)))
+    compiled = json.loads((directory / "compile_commands.json").read_text())
+    commands = [each for each in compiled if each["file"].endswith(".cpp")]
+    rooms = tidy_rooms()
+    folder = LOGS / "clang-tidy"
+    folder.mkdir(parents=True, exist_ok=True)
 
-    def check(job: tuple[str, str]) -> str:
-        part, source = job
-        # Files that the build compiles are checked as it compiles them, the others alike.
-        how = ["-p", str(directory)] if part == "bench" else []
-        flags = [] if how else ["--", "-std=c++20", "-I", str(directory / "include")]
+    def check(room: str) -> str:
+        source = folder / f"{room.replace('/', '-')}.cpp"
         # Headers are reached through the link <build>/include/overlap -> runtimes.
-        filters = f"--header-filter=/(overlap|runtimes)/{part}/|/bench/"
-        command = ["clang-tidy-19", "--quiet", filters, *how, source, *flags]
+        names = [re.sub("^runtimes/", "overlap/", name) for name in rooms[room]]
+        source.write_text("".join(f'#include "{name}"\n' for name in names))
+        command = ["clang-tidy-19", "--quiet", "--checks=-bugprone-suspicious-include"]
+        command += [f"--header-filter=/({room}|{names[0].rpartition('/')[0]})/", str(source), "--"]
+        beside = (each for each in commands if each["file"].startswith(f"{ROOT}/{room}/"))
+        flags = shlex.split(next(beside, commands[0])["command"])
+        command += [flag for flag in flags if re.match("-[DI]|-std", flag)]
+        command += [f"-I{directory / 'include'}"]
         ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         return ran.stdout + ran.stderr if ran.returncode else ""
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        said = "\n".join(text for text in pool.map(check, jobs) if text)
+        said = "\n".join(text for text in pool.map(check, rooms) if text)
     (LOGS / "clang-tidy.log").write_text(said)
     found = dict.fromkeys(
         line for line in said.splitlines() if re.search("(error|warning): ", line)
