@@ -45,7 +45,8 @@ struct connection {
     std::size_t received = 0;  // likewise
     std::uint64_t first_sent_ns = 0;
     std::uint64_t sent_ns = 0;
-    bool ended = false;  // the server's end of file has been seen
+    std::uint64_t heard_ns = 0;  // when bytes last came back
+    bool ended = false;          // the server's end of file has been seen
 };
 
 class generator {
@@ -126,11 +127,13 @@ private:
         const std::size_t due = is_finished(from) ? 0 : options_.bytes - from.received;
         if (reply.size() > due) {
             fail(from, "more came back than was sent (extra bytes: " +
-                           std::to_string(reply.size() - due) + "): not an echo server?");
+                           std::to_string(reply.size() - due) + "): " + quoted(reply) +
+                           "; not an echo server?");
         }
         const std::size_t message = from.messages_done;
         const std::size_t offset = from.received;
         from.received += reply.size();
+        from.heard_ns = now_ns();
         const bool whole = from.received == options_.bytes;
         if (whole) turn_around(from);
         compare(from, message, offset, reply);
@@ -158,8 +161,8 @@ private:
         fail(from, message,
              "byte " +
                  std::to_string(offset + static_cast<std::size_t>(wrong - reply.begin()) + 1) +
-                 " of " + std::to_string(options_.bytes) +
-                 " came back changed: not an echo server?");
+                 " of " + std::to_string(options_.bytes) + " came back changed: " + quoted(reply) +
+                 "; not an echo server?");
     }
 
     void prepare(const connection& at, std::size_t message) {
@@ -204,7 +207,7 @@ private:
     }
 
     void end(connection& at) {
-        if (!is_finished(at)) fail(at, "the server closed the connection");
+        if (!is_finished(at)) fail(at, "the server closed the connection after " + heard(at));
         at.ended = true;
         ++ended_;
     }
@@ -214,14 +217,33 @@ private:
         for (connection& each : connections_) {
             if (!is_finished(each) && now > each.sent_ns && now - each.sent_ns > timeout_ns_) {
                 std::ostringstream limit;
-                limit << "no whole reply within the timeout of " << seconds(timeout_ns_) << " s";
-                if (answered_ < at_once_) {
+                limit << "no whole reply within the timeout of " << seconds(timeout_ns_)
+                      << " s: " << heard(each) << why_so_little(each, now);
+                if (answered_ < at_once_ && at_once_ > 1) {
                     limit << ", while " << answered_ << " of the " << at_once_
                           << " that should be served at once had one and stayed open";
                 }
                 fail(each, limit.str());
             }
         }
+    }
+
+    [[nodiscard]] std::string heard(const connection& at) const {
+        if (at.received == 0) return "no byte of this message";
+        return std::to_string(at.received) + " of " + std::to_string(options_.bytes) +
+               " bytes of this message";
+    }
+
+    // What servers that are no echo servers, or not of this kind, do instead.
+    [[nodiscard]] std::string why_so_little(const connection& at, std::uint64_t now) const {
+        if (at.sent < options_.bytes) {
+            return " (only " + std::to_string(at.sent) + " could be sent: does the server read?)";
+        }
+        if (at.received == 0 && at.messages_done == 0) {
+            return " (does the server wait for the end of a line, or echo only whole buffers?)";
+        }
+        if (at.received > 0 && at.heard_ns + timeout_ns_ / 2 > now) return ", and more still come";
+        return "";
     }
 
     [[noreturn]] void fail(const connection& at, const std::string& what) {

@@ -1,11 +1,16 @@
 #include "connect.hpp"
 
+#include "payload.hpp"
+
+#include <overlap/core/runtime.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <netdb.h>
+#include <span>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
@@ -18,6 +23,11 @@ constexpr std::size_t window = 64;
 
 // Standard streams, the epoll set, and what the resolver or a sanitizer may hold.
 constexpr std::size_t spare_descriptors = 16;
+
+class refused : public load_error {
+public:
+    using load_error::load_error;
+};
 
 using address_list = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
@@ -32,10 +42,10 @@ void require_descriptors(std::size_t connections) {
     if (limit.rlim_cur >= needed) return;
     limit.rlim_cur = limit.rlim_max;
     if (limit.rlim_max < needed || ::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        throw load_error(std::to_string(connections) + " connections need " +
-                         std::to_string(needed) + " descriptors and this process may have " +
-                         std::to_string(limit.rlim_max) +
-                         ": ask for fewer connections, or raise the limit (ulimit -Hn)");
+        throw limit_error(std::to_string(connections) + " connections need " +
+                          std::to_string(needed) + " descriptors and this process may have " +
+                          std::to_string(limit.rlim_max) +
+                          ": ask for fewer connections, or raise the limit (ulimit -Hn)");
     }
 }
 
@@ -44,17 +54,10 @@ address_list resolve(const load_options& options) {
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
     const std::string service = std::to_string(options.port);
-    // IPv4 first: most servers under test listen on 127.0.0.1 alone, and "localhost" is ::1 too.
-    for (const int family : {AF_INET, AF_INET6}) {
-        hints.ai_family = family;
-        const int error = ::getaddrinfo(options.host.c_str(), service.c_str(), &hints, &found);
-        if (error == 0) return {found, &::freeaddrinfo};
-        if (family == AF_INET6) {
-            throw usage_error("--host: cannot resolve \"" + options.host +
-                              "\": " + ::gai_strerror(error) + "; give a name or an address");
-        }
-    }
-    return {nullptr, &::freeaddrinfo};
+    const int error = ::getaddrinfo(options.host.c_str(), service.c_str(), &hints, &found);
+    if (error == 0) return {found, &::freeaddrinfo};
+    throw usage_error("--host: cannot resolve \"" + options.host + "\": " + ::gai_strerror(error) +
+                      "; give a name or an address");
 }
 
 [[noreturn]] void throw_connect_error(int error, const load_options& options, std::size_t index) {
@@ -62,14 +65,15 @@ address_list resolve(const load_options& options) {
                            std::to_string(options.connections) + " to " + where(options) + ": ";
     switch (error) {
     case ECONNREFUSED:
-        throw load_error(at + "refused: is the server running and listening there?");
+        throw refused(at + "refused: is the server running and listening there?");
     case EADDRNOTAVAIL:
-        throw load_error(at + "no ephemeral port is free: ask for fewer connections, wait a minute "
-                              "for old ones to leave TIME_WAIT, or widen ip_local_port_range");
+        throw limit_error(at +
+                          "no ephemeral port is free: ask for fewer connections, wait a minute "
+                          "for old ones to leave TIME_WAIT, or widen ip_local_port_range");
     case EMFILE:
     case ENFILE:
-        throw load_error(at + "out of descriptors: ask for fewer connections, or raise the limit "
-                              "(ulimit -n; fs.file-max for the whole machine)");
+        throw limit_error(at + "out of descriptors: ask for fewer connections, or raise the limit "
+                               "(ulimit -n; fs.file-max for the whole machine)");
     default:
         throw load_error(at + std::strerror(error));
     }
@@ -105,17 +109,18 @@ bool established(const epoll_event& event, int socket, const load_options& optio
                          " before the first message");
     }
     if ((event.events & EPOLLIN) != 0) {
-        throw load_error(where(options) + " sent bytes on connection " + std::to_string(index + 1) +
-                         " before any were sent to it: not an echo server");
+        std::array<std::byte, 64> said{};
+        const auto size = ::recv(socket, said.data(), said.size(), MSG_PEEK);
+        throw load_error(where(options) + " sent " +
+                         quoted(std::span(said).first(size < 0 ? 0 : std::size_t(size))) +
+                         " on connection " + std::to_string(index + 1) +
+                         " before anything was sent to it: not an echo server");
     }
     return (event.events & EPOLLOUT) != 0;
 }
 
-}  // namespace
-
-std::vector<unique_descriptor> connect_all(const load_options& options, int epoll) {
-    const address_list peer = resolve(options);
-    require_descriptors(options.connections);
+std::vector<unique_descriptor> connect_to(const addrinfo& peer, const load_options& options,
+                                          int epoll) {
     const auto timeout =
         static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(options.timeout).count());
     std::vector<unique_descriptor> sockets;
@@ -124,7 +129,7 @@ std::vector<unique_descriptor> connect_all(const load_options& options, int epol
     std::array<epoll_event, window> events{};
     for (std::size_t open = 0; open < options.connections;) {
         while (sockets.size() < options.connections && sockets.size() - open < window) {
-            const int socket = start_connect(*peer);
+            const int socket = start_connect(peer);
             if (socket < 0) throw_connect_error(-socket, options, sockets.size());
             epoll_event interest{};
             interest.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -147,6 +152,20 @@ std::vector<unique_descriptor> connect_all(const load_options& options, int epol
         }
     }
     return sockets;
+}
+
+}  // namespace
+
+std::vector<unique_descriptor> connect_all(const load_options& options, int epoll) {
+    const address_list addresses = resolve(options);
+    require_descriptors(options.connections);
+    for (const addrinfo* peer = addresses.get();; peer = peer->ai_next) {
+        try {
+            return connect_to(*peer, options, epoll);
+        } catch (const refused&) {
+            if (peer->ai_next == nullptr) throw;
+        }
+    }
 }
 
 }  // namespace overlap::load

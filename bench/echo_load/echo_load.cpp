@@ -2,6 +2,8 @@
 #include "closed_loop.hpp"
 #include "report.hpp"
 
+#include <overlap/core/runtime.hpp>
+
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <chrono>
@@ -125,6 +127,7 @@ int fail(int code, const std::exception& error) {
 }
 
 constexpr int server_or_machine_failed = 1;
+const std::string limit_prefix = "limit: ";
 constexpr int request_makes_no_sense = 2;
 
 }  // namespace
@@ -150,6 +153,8 @@ int main(int argc, char** argv) {
         return request_makes_no_sense;
     } catch (const usage_error& error) {
         return fail(request_makes_no_sense, error);
+    } catch (const overlap::limit_error& error) {
+        return fail(server_or_machine_failed, std::runtime_error(limit_prefix + error.what()));
     } catch (const std::exception& error) {
         return fail(server_or_machine_failed, error);
     }

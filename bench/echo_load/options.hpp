@@ -26,7 +26,8 @@ public:
     using std::invalid_argument::invalid_argument;
 };
 
-/// The server, the network or a limit of this machine ended the run. what() is one line.
+/// The server or the network ended the run; a limit of this machine is a limit_error. what() is one
+/// line.
 class load_error : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 
 namespace overlap::load {
 
@@ -35,6 +36,18 @@ inline void fill_message(std::span<std::byte> message, std::uint64_t seed, std::
     value += whole * golden_ratio;
     const std::span<std::byte> rest = message.subspan(whole * word);
     if (!rest.empty()) std::memcpy(rest.data(), &value, std::min(rest.size(), word));
+}
+
+/// The first bytes of what a server said, in quotes, for somebody to recognize it; what is not
+/// printable stands as a dot.
+inline std::string quoted(std::span<const std::byte> said) {
+    constexpr std::size_t longest = 40;
+    std::string text = "\"";
+    for (const std::byte each : said.first(std::min(said.size(), longest))) {
+        const auto letter = static_cast<char>(each);
+        text += letter >= ' ' && letter <= '~' ? letter : '.';
+    }
+    return text + (said.size() > longest ? "...\"" : "\"");
 }
 
 }  // namespace overlap::load

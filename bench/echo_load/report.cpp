@@ -17,6 +17,10 @@ namespace {
 // so below this share some nine replies wait to be read, and waiting here is what latency measures.
 constexpr double least_idle_share = 0.1;
 
+// Linux delays an acknowledgement by 40 ms (TCP_DELACK_MIN). A server that writes a reply in two parts
+// without TCP_NODELAY waits for it in between: Nagle's algorithm, RFC 896.
+constexpr std::pair<double, double> delayed_acknowledgement_s{0.039, 0.046};
+
 }  // namespace
 
 nlohmann::ordered_json summarize(load_result& result) {
@@ -44,6 +48,11 @@ nlohmann::ordered_json summarize(load_result& result) {
     summary["generator_idle"] = result.idle_s / result.wall_s;
     summary["generator_bound"] = result.idle_s < least_idle_share * result.wall_s;
     summary["verified"] = 1;
+    const double median_s = summary["latency_p50_s"];
+    if (delayed_acknowledgement_s.first < median_s && median_s < delayed_acknowledgement_s.second) {
+        summary["hint"] =
+            "replies take 40 ms: does the server write them in parts, without TCP_NODELAY?";
+    }
     return summary;
 }
 
@@ -76,6 +85,7 @@ std::string to_table(const nlohmann::ordered_json& summary) {
     row("          idle", number(summary["generator_idle"].get<double>() * 100, 1),
         summary["generator_bound"].get<bool>() ? "% of wall: generator-bound" : "% of wall");
     row("Little's law", number(summary["little_error"].get<double>() * 100, 2), "% off");
+    if (summary.contains("hint")) table << summary["hint"].get<std::string>() << '\n';
     return table.str();
 }
 

@@ -22,10 +22,10 @@ KEYS = {
 class Server:
     """Runs `serve(connection)` in a thread for each connection, and counts what was received."""
 
-    def __init__(self, serve):
+    def __init__(self, serve, family=socket.AF_INET, host="127.0.0.1"):
         self.received = []
         self._serve = serve
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener = socket.create_server((host, 0), family=family, backlog=512)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -46,8 +46,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(serve):
-    server = Server(serve)
+def serving(serve, *where):
+    server = Server(serve, *where)
     try:
         yield server
     finally:

@@ -5,10 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
-#include <cstdio>
-#include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <poll.h>
@@ -19,6 +17,7 @@
 #include <system_error>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace overlap::bench {
 
@@ -26,17 +25,8 @@ namespace {
 
 constexpr std::chrono::milliseconds nap{5};
 
-int milliseconds_until(clock::time_point deadline) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock::now()).count();
-    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000));
-}
-
-/// Dies with the parent, however that ends (prctl(2)).
-void die_with(pid_t parent) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
-}
+/// What a process may still take to end once it has said its last.
+constexpr std::chrono::seconds ending_patience{10};
 
 /// Servers have as many descriptors as they may (setrlimit(2)): shells tend to allow 1,024 softly.
 void raise_descriptor_limit() {
@@ -76,26 +66,19 @@ child::child(purpose why, const memory_run& how, const std::function<void(sessio
     check_errno(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), "socketpair");
     line_ = unique_descriptor(ends[0]);
     const unique_descriptor theirs(ends[1]);
-    std::fflush(nullptr);
     adopt_orphans();
-    const pid_t parent = ::getpid();
-    pid_ = check_errno(::fork(), "fork");
-    if (pid_ == 0) {
-        ::setpgid(0, 0);
-        die_with(parent);
+    process_ = child_process::in_group([&] {
         ::close(line_.release());
+        ::dup2(STDERR_FILENO, STDOUT_FILENO);
         session line(theirs.get(), why, how);
         run_body(line, body);
-        std::fflush(nullptr);
-        ::_exit(0);
-    }
-    ::setpgid(pid_, pid_);  // Both sides do it, so that it is done before either goes on.
+        return 0;
+    });
 }
 
 child::~child() {
-    if (pid_ < 0) return;
-    ::kill(-pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
+    if (!process_.exists()) return;
+    process_.kill();
     end_descendants();
 }
 
@@ -108,10 +91,13 @@ std::optional<nlohmann::json> child::receive(clock::time_point deadline,
             received_.erase(0, end + 1);
             return message;
         }
-        pollfd readable{.fd = line_.get(), .events = POLLIN, .revents = 0};
-        const int patience =
-            meanwhile ? static_cast<int>(nap.count()) : milliseconds_until(deadline);
-        const int ready = ::poll(&readable, 1, patience);
+        // Whoever the process leaves behind may keep its end of the line open.
+        std::array<pollfd, 2> waits{
+            pollfd{.fd = line_.get(), .events = POLLIN, .revents = 0},
+            pollfd{.fd = process_.descriptor(), .events = POLLIN, .revents = 0}};
+        const int patience = meanwhile ? static_cast<int>(nap.count()) : poll_patience(deadline);
+        const int ready = ::poll(waits.data(), waits.size(), patience);
+        if (ready > 0 && waits[0].revents == 0) return std::nullopt;
         if (ready > 0 && !drain(line_.get(), received_)) return std::nullopt;
         if (meanwhile) meanwhile();
         if (ready == 0 && clock::now() >= deadline) throw timed_out("timeout: no answer");
@@ -119,42 +105,18 @@ std::optional<nlohmann::json> child::receive(clock::time_point deadline,
 }
 
 std::string child::end() {
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
-    pid_ = -1;
+    const auto status = process_.wait_until(clock::now() + ending_patience);
+    if (!status) process_.kill();
     end_descendants();  // Workers that it left behind, if any.
-    return describe_status(status);
+    return status ? describe_end(*status) : "did not end";
 }
 
 program::program(const std::vector<std::string>& arguments) {
-    std::array<int, 2> out{};
-    std::array<int, 2> err{};
-    check_errno(::pipe2(out.data(), O_CLOEXEC), "pipe");
-    output_ = unique_descriptor(out[0]);
-    const unique_descriptor out_end(out[1]);
-    check_errno(::pipe2(err.data(), O_CLOEXEC), "pipe");
-    errors_ = unique_descriptor(err[0]);
-    const unique_descriptor err_end(err[1]);
-    std::vector<char*> words;
-    words.reserve(arguments.size() + 1);
-    for (const auto& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
-    words.push_back(nullptr);
-    const pid_t parent = ::getpid();
-    pid_ = check_errno(::fork(), "fork");
-    if (pid_ == 0) {
-        die_with(parent);
-        ::dup2(out_end.get(), STDOUT_FILENO);
-        ::dup2(err_end.get(), STDERR_FILENO);
-        ::execv(words[0], words.data());
-        std::fprintf(stderr, "cannot run %s: %s\n", words[0], std::strerror(errno));
-        ::_exit(127);
-    }
-}
-
-program::~program() {
-    if (pid_ < 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
+    pipe_ends output;
+    pipe_ends errors;
+    process_ = child_process::program(arguments, {-1, output.write.get(), errors.write.get()});
+    output_ = std::move(output.read);
+    errors_ = std::move(errors.read);
 }
 
 program::result program::finish(clock::time_point deadline) {
@@ -165,24 +127,14 @@ program::result program::finish(clock::time_point deadline) {
         std::array<pollfd, 2> waits{
             pollfd{.fd = output_open ? output_.get() : -1, .events = POLLIN, .revents = 0},
             pollfd{.fd = errors_open ? errors_.get() : -1, .events = POLLIN, .revents = 0}};
-        if (::poll(waits.data(), waits.size(), milliseconds_until(deadline)) == 0) {
+        if (::poll(waits.data(), waits.size(), poll_patience(deadline)) == 0) {
             throw timed_out("timeout: no end");
         }
         if (waits[0].revents != 0) output_open = drain(output_.get(), found.output);
         if (waits[1].revents != 0) errors_open = drain(errors_.get(), found.errors);
     }
-    while (::waitpid(pid_, &found.status, 0) < 0 && errno == EINTR) {}
-    pid_ = -1;
+    found.status = process_.wait();
     return found;
-}
-
-std::string describe_status(int status) {
-    if (WIFSIGNALED(status)) {
-        return "killed by signal " + std::to_string(WTERMSIG(status)) + " (" +
-               strsignal(WTERMSIG(status)) + ")";
-    }
-    if (WEXITSTATUS(status) != 0) return "exited with " + std::to_string(WEXITSTATUS(status));
-    return "";
 }
 
 std::vector<pid_t> tree_of(pid_t root) {

@@ -3,14 +3,15 @@
 
 #include "bench/harness/session.hpp"
 
+#include <overlap/core/child_process.hpp>
 #include <overlap/core/socket.hpp>
 
 #include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
-#include <string_view>
 #include <sys/types.h>
 #include <vector>
 
@@ -18,11 +19,18 @@ namespace overlap::bench {
 
 using clock = std::chrono::steady_clock;
 
+/// Nothing came in time.
+class timed_out : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 /// Runs a function in a forked process, in a process group of its own. The destructor kills it and all
 /// that it has started. The calling process must have one thread, and no other children by then.
 class child {
 public:
-    /// Exceptions of `body` become a message of kind "error".
+    /// Exceptions of `body` become a message of kind "error". What it prints goes to standard error,
+    /// for standard output has the rows.
     child(purpose why, const memory_run& how, const std::function<void(session&)>& body);
     child(const child&) = delete;
     child& operator=(const child&) = delete;
@@ -33,21 +41,16 @@ public:
     std::optional<nlohmann::json> receive(clock::time_point deadline,
                                           const std::function<void()>& meanwhile = {});
 
-    /// How the process ended, in words: "" for a plain exit.
+    /// How the process ended, in words as from describe_end: "" for a plain exit. One that has said
+    /// its last and does not end is killed.
     std::string end();
 
-    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+    [[nodiscard]] pid_t pid() const noexcept { return process_.id(); }
 
 private:
     unique_descriptor line_;
-    pid_t pid_ = -1;
+    child_process process_;
     std::string received_;
-};
-
-/// Nothing came in time.
-class timed_out : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
 };
 
 /// A program started with its output piped to us, and killed with us.
@@ -55,9 +58,6 @@ class program {
 public:
     /// `arguments` begin with the program's path. Throws std::system_error.
     explicit program(const std::vector<std::string>& arguments);
-    program(const program&) = delete;
-    program& operator=(const program&) = delete;
-    ~program();
 
     struct result {
         int status = 0;  ///< As waitpid(2) gives it.
@@ -65,17 +65,14 @@ public:
         std::string errors;
     };
 
-    /// Waits for the end, until `deadline`; then throws timed_out. `watch` is called now and then.
+    /// Waits for the end, until `deadline`; then throws timed_out.
     result finish(clock::time_point deadline);
 
 private:
-    pid_t pid_ = -1;
+    child_process process_;
     unique_descriptor output_;
     unique_descriptor errors_;
 };
-
-/// "killed by signal 9 (Killed)", "exited with 3", or "" for success.
-std::string describe_status(int status);
 
 /// A process and all its descendants, as far as they have not ended.
 std::vector<pid_t> tree_of(pid_t root);

@@ -9,14 +9,17 @@
 #include <benchmark/benchmark.h>
 #include <boost/version.hpp>
 #include <cstdlib>
+#include <fcntl.h>
 #include <iostream>
 #include <liburing.h>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <oneapi/tbb/version.h>
 #include <regex>
+#include <stdexcept>
 #include <string>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 namespace overlap::bench {
 
@@ -41,10 +44,17 @@ public:
         inner_->ReportRuns(renamed);
     }
 
-    void Finalize() override { inner_->Finalize(); }
+    void Finalize() override {
+        inner_->Finalize();
+        lost_ = !GetOutputStream().flush();
+    }
+
+    /// Not all that was reported could be written.
+    [[nodiscard]] bool lost() const noexcept { return lost_; }
 
 private:
     std::unique_ptr<BenchmarkReporter> inner_;
+    bool lost_ = false;
 };
 
 /// Takes Google Benchmark's filter out of `arguments`, and whether rows are only to be listed.
@@ -85,9 +95,18 @@ void initialize(const char* program, const std::vector<std::string>& arguments) 
     }
 }
 
+constexpr const char* results_lost = "the results could not all be written: is the disk full?";
+
+/// A descriptor that is closed would be the next one opened, and get what is meant for standard output.
+void hold_standard_descriptors() {
+    for (int descriptor = 0; descriptor <= STDERR_FILENO; ++descriptor) {
+        if (::fcntl(descriptor, F_GETFD) < 0) ::open("/dev/null", O_RDONLY);
+    }
+}
+
 void run_entry(benchmark::State& state, const entry& what, const measuring_options& how) {
     const outcome found = what.skip.empty() ? what.measure(how) : outcome{what.skip, {}, {}};
-    if (!found.error.empty()) return state.SkipWithError(found.error.c_str());
+    if (!found.error.empty()) return state.SkipWithError(one_line(found.error).c_str());
     auto wall = found.walls_s.begin();
     for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(*wall++);
     for (const auto& [name, value] : found.figures) state.counters[name] = value;
@@ -114,6 +133,7 @@ void run_all(const std::vector<entry>& entries, const measuring_options& how,
     plain_names display(benchmark::CreateDefaultDisplayReporter());
     plain_names file(new benchmark::JSONReporter);
     benchmark::RunSpecifiedBenchmarks(&display, to_file && in_json ? &file : nullptr);
+    if (display.lost() || file.lost()) throw std::runtime_error(results_lost);
 }
 
 std::string compiler() {
@@ -155,21 +175,25 @@ void print_rows(const std::vector<row>& rows, const case_file& file, const std::
                           {"model", each.model},
                           {"version", each.version},
                           {"expected_s", each.expected_s},
-                          {"skip", each.skip}});
+                          {"skip", one_line(each.skip)}});
     }
     std::cout << nlohmann::json{{"workload", workload},
                                 {"specification", file.path()},
                                 {"context", context_of(file)},
                                 {"rows", listed}}
                      .dump(1)
-              << '\n';
+              << std::endl;
+    if (!std::cout) throw std::runtime_error(results_lost);
 }
 
 }  // namespace
 
 int run_entries(int argc, char** argv, const std::vector<backend_summary>& extra,
                 const entry_maker& make) {
+    constexpr int unusable = 2;
+    constexpr int unforeseen = 70;  // EX_SOFTWARE in sysexits.h.
     try {
+        hold_standard_descriptors();
         std::vector<std::string> arguments(argv + 1, argv + argc);
         options chosen = take_options(arguments, extra);
         const bool listing = take_filter(arguments, chosen);
@@ -188,8 +212,11 @@ int run_entries(int argc, char** argv, const std::vector<backend_summary>& extra
         std::cerr << argv[0] << ": " << error.what() << '\n';
     } catch (const case_error& error) {
         std::cerr << error.what() << '\n';
+    } catch (const std::exception& error) {
+        std::cerr << argv[0] << ": " << one_line(error.what()) << '\n';
+        return unforeseen;
     }
-    return 2;
+    return unusable;
 }
 
 int run_rows(int argc, char** argv, const std::string& workload,

@@ -133,7 +133,7 @@ private:
 
     static void expect_plain_end(child& process) {
         const std::string end = process.end();
-        if (!end.empty()) throw std::runtime_error("failed: the measuring process was " + end);
+        if (!end.empty()) throw std::runtime_error("failed: the measuring process " + end);
     }
 
     [[nodiscard]] bool had_all_in_flight(const outcome& found) const {
@@ -261,9 +261,11 @@ private:
                       "--at-once", told("at_once"), "--timeout",
                       std::to_string(std::min(options_.timeout_s / 2, silence_s))});
         const auto result = load.finish(deadline);
-        if (const std::string end = describe_status(result.status); !end.empty()) {
+        if (const std::string end = describe_end(result.status); !end.empty()) {
             const std::string said = result.errors.substr(0, result.errors.find('\n'));
-            throw std::runtime_error("failed: " + (said.empty() ? "echo_load was " + end : said));
+            const std::string limit = "echo_load: limit: ";
+            if (said.starts_with(limit)) throw std::runtime_error(said.substr(limit.find("limit")));
+            throw std::runtime_error("failed: " + (said.empty() ? "echo_load " + end : said));
         }
         const json report = json::parse(result.output);
         if (report.at("verified") != 1) throw std::runtime_error("wrong: bytes that came back");

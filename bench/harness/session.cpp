@@ -34,6 +34,21 @@ double harness_cost_s(const std::function<process_usage()>& usage) {
 
 }  // namespace
 
+std::string one_line(const std::string& said) {
+    constexpr std::size_t longest = 300;
+    const json cut = said.substr(0, longest);
+    const auto replace = json::error_handler_t::replace;
+    std::string line = json::parse(cut.dump(-1, ' ', false, replace)).get<std::string>();
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(line[i]);
+        if (byte < 0x20 || byte == 0x7f) line[i] = ' ';
+        // U+0080 to U+009F, which terminals may follow, too, are these two bytes.
+        const auto next = static_cast<unsigned char>(line[std::min(i + 1, line.size() - 1)]);
+        if (byte == 0xc2 && next < 0xa0) line.replace(i, 2, 1, ' ');
+    }
+    return line;
+}
+
 void session::send(const json& message) {
     const std::string line = message.dump() + "\n";
     std::size_t sent = 0;
@@ -80,7 +95,7 @@ void session::report(const std::string& kind, const counters& figures) {
 }
 
 void session::report_error(const std::string& words) {
-    send({{"kind", "error"}, {"words", words}});
+    send({{"kind", "error"}, {"words", one_line(words)}});
 }
 
 double peak_memory_bytes(pid_t process) {

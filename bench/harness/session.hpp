@@ -26,6 +26,11 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// What somebody else says (a peer, a plug-in, the kernel), as one short line that can stand in a table
+/// or a record: bytes that are no UTF-8 are replaced, control characters are spaces, the rest of a long
+/// text is left out.
+std::string one_line(const std::string& said);
+
 /// What is asked of the process that a row runs in.
 enum class purpose {
     measure,         ///< A warm-up, then the measured iterations.

@@ -164,7 +164,7 @@ TEST(Program, GivesOutputErrorsAndStatus) {
     const auto result = echo.finish(clock::now() + std::chrono::seconds(20));
     EXPECT_EQ(result.output, "out\n");
     EXPECT_EQ(result.errors, "err\n");
-    EXPECT_EQ(describe_status(result.status), "exited with 4");
+    EXPECT_EQ(describe_end(result.status), "exited with 4");
     program sleeper({"/bin/sleep", "1000"});
     EXPECT_THROW(sleeper.finish(clock::now()), timed_out);
 }

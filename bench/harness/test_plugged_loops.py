@@ -39,7 +39,7 @@ def test_a_backend_on_a_plugged_loop_can_be_chosen_alone(small):
         ("short_table", "its table has 88 bytes, expected 104"),
         ("missing_function", "its table has no function create"),
         ("wrong_name", "its name is 'poll/2', expected letters"),
-        ("crash_on_load", "ended its process while it was loaded: signal 6"),
+        ("crash_on_load", "the process was killed by signal 6"),
         ("not_available", "not available: needs a kernel from next year"),
         ("cannot_be_made", "failed: out of luck"),
         ("throws_in_run", "failed: the dog ate the descriptor"),

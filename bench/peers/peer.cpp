@@ -58,18 +58,6 @@ double cpu_of(pid_t pid) {
     return sum;
 }
 
-struct pipe_ends {
-    unique_descriptor read;
-    unique_descriptor write;
-
-    pipe_ends() {
-        std::array<int, 2> ends{};
-        check_errno(::pipe2(ends.data(), O_CLOEXEC), "pipe to a peer");
-        read = unique_descriptor(ends[0]);
-        write = unique_descriptor(ends[1]);
-    }
-};
-
 /// What a peer, or what was written down of one, says of how many tasks it has in flight.
 std::size_t task_limit_in(const json& said) {
     const json& limit = said.at("task_limit");
@@ -107,21 +95,6 @@ std::vector<std::filesystem::path> peer_files(const std::filesystem::path& place
 }
 
 }  // namespace
-
-std::string one_line(const std::string& said) {
-    constexpr std::size_t longest = 300;
-    const json cut = said.substr(0, longest);
-    const auto replace = json::error_handler_t::replace;
-    std::string line = json::parse(cut.dump(-1, ' ', false, replace)).get<std::string>();
-    for (std::size_t i = 0; i < line.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(line[i]);
-        if (byte < 0x20 || byte == 0x7f) line[i] = ' ';
-        // U+0080 to U+009F, which terminals may follow, too, are these two bytes.
-        const auto next = static_cast<unsigned char>(line[std::min(i + 1, line.size() - 1)]);
-        if (byte == 0xc2 && next < 0xa0) line.replace(i, 2, 1, ' ');
-    }
-    return line;
-}
 
 std::vector<peer> read_peers(const std::vector<std::filesystem::path>& places) {
     std::vector<peer> peers;
@@ -164,27 +137,11 @@ peer_process::peer_process(const std::vector<std::string>& command, const std::s
     : errors_(check_errno(::memfd_create("stderr", MFD_CLOEXEC), "memfd_create")) {
     pipe_ends requests;
     pipe_ends answers;
-    std::vector<char*> words;
-    words.reserve(command.size() + 1);
-    for (const auto& word : command) words.push_back(const_cast<char*>(word.c_str()));
-    words.push_back(nullptr);
     ::signal(SIGPIPE, SIG_IGN);  // A peer that has ended is told in words.
     adopt_orphans();
     const auto start = std::chrono::steady_clock::now();
-    const pid_t harness = ::getpid();
-    program_.pid = check_errno(::fork(), "fork of a peer");
-    if (program_.pid == 0) {
-        ::signal(SIGPIPE, SIG_DFL);
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (::getppid() != harness) ::_exit(1);
-        ::dup2(requests.read.get(), STDIN_FILENO);
-        ::dup2(answers.write.get(), STDOUT_FILENO);
-        ::dup2(errors_.get(), STDERR_FILENO);
-        if (::chdir(folder.c_str()) == 0) ::execvp(words[0], words.data());
-        std::fprintf(stderr, "cannot run %s in %s: %s\n", words[0], folder.c_str(),
-                     std::strerror(errno));
-        ::_exit(127);
-    }
+    program_.process = child_process::program(
+        command, {requests.read.get(), answers.write.get(), errors_.get()}, folder);
     requests_ = std::move(requests.write);
     answers_ = std::move(answers.read);
     answers.write = unique_descriptor();
@@ -198,7 +155,7 @@ peer_process::peer_process(const std::vector<std::string>& command, const std::s
 }
 
 peer_process::running_program::~running_program() {
-    if (pid >= 0) ::kill(pid, SIGKILL);
+    process.kill();
     end_descendants();
 }
 
@@ -215,17 +172,11 @@ void peer_process::send(const json& request) {
 
 /// How a peer that has closed its standard output ended.
 std::string peer_process::ending() {
-    int status = 0;
-    for (int tries = 0; tries < 100; ++tries) {
-        if (::waitpid(program_.pid, &status, WNOHANG) != 0) {
-            program_.pid = -1;
-            const std::string words = describe_status(status);
-            if (words.empty()) return "ended";
-            return (WIFSIGNALED(status) ? "was " : "") + words;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return "closed its standard output";
+    constexpr std::chrono::seconds patience{1};
+    const auto status = program_.process.wait_until(std::chrono::steady_clock::now() + patience);
+    if (!status) return "closed its standard output";
+    const std::string words = describe_end(*status);
+    return words.empty() ? "ended" : words;
 }
 
 std::string peer_process::receive_line() {
@@ -286,7 +237,9 @@ double peer_process::cpu_s() const {
     return sum;
 }
 
-double peer_process::peak_memory_bytes() const { return bench::peak_memory_bytes(program_.pid); }
+double peer_process::peak_memory_bytes() const {
+    return bench::peak_memory_bytes(program_.process.id());
+}
 
 std::string peer_process::last_words() const {
     std::array<char, 65536> buffer{};

@@ -3,6 +3,7 @@
 // runtimes/peers/README.md has the protocol, line for line. Here is the harness's end of it.
 #pragma once
 
+#include <overlap/core/child_process.hpp>
 #include <overlap/core/socket.hpp>
 
 #include <cstddef>
@@ -16,10 +17,6 @@
 #include <vector>
 
 namespace overlap::bench {
-
-/// What somebody else's program says, as one short line that can stand in a table or a record: bytes
-/// that are no UTF-8 are replaced, control characters are spaces, the rest of a long text is left out.
-std::string one_line(const std::string& said);
 
 /// What is known of a peer before it is started: what scripts/run wrote down when it built it.
 struct peer {
@@ -106,7 +103,7 @@ public:
 private:
     /// Ends with its owner, whose constructor may throw after it was started.
     struct running_program {
-        pid_t pid = -1;
+        child_process process;
         running_program() = default;
         running_program(const running_program&) = delete;
         running_program& operator=(const running_program&) = delete;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <overlap/conformance/violation.hpp>
+#include <overlap/core/child_process.hpp>
 #include <overlap/core/error.hpp>
 #include <overlap/core/socket.hpp>
 
@@ -11,12 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <poll.h>
 #include <string>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
@@ -27,41 +25,19 @@ namespace overlap::conformance {
 class client_process {
 public:
     template <class Work>
-    explicit client_process(Work work) {
-        std::fflush(nullptr);
-        id_ = check_errno(::fork(), "fork for a client");
-        if (id_ != 0) return;
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        int status = 0;
-        try {
-            work();
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "a rule's client: %s\n", error.what());
-            status = 1;
-        }
-        ::_exit(status);
-    }
-    ~client_process() {
-        if (id_ > 0) ::kill(id_, SIGKILL);
-        wait();
-    }
-    client_process(const client_process&) = delete;
-    client_process& operator=(const client_process&) = delete;
+    explicit client_process(Work work)
+        : child_(child_process::in_group([&work] {
+              work();
+              return 0;
+          })) {}
 
     /// Waits for the end, and throws a violation unless `work` returned.
     void expect_success() {
-        expect_equal(wait(), 0, "status of the client, whose own words are on stderr");
+        expect_equal(child_.wait(), 0, "status of the client, whose own words are on stderr");
     }
 
 private:
-    int wait() {
-        int status = 0;
-        if (id_ > 0) ::waitpid(id_, &status, 0);
-        id_ = -1;
-        return status;
-    }
-
-    pid_t id_ = -1;
+    child_process child_;
 };
 
 /// Connects a blocking socket to a loopback port, with buffers so small that neither end can get

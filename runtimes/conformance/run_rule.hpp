@@ -95,12 +95,12 @@ inline std::string check_here(const rule& which) {
 }
 
 inline verdict judge(forked_result ended, std::chrono::seconds limit) {
-    auto& [status, message] = ended;
-    if (ended.hung()) {
+    auto& [hung, status, message] = ended;
+    if (hung) {
         return {outcome::broken, text("seen: still running after ", limit.count(), " s (hung)")};
     }
     if (WIFSIGNALED(status)) {
-        return {outcome::broken, text("seen: the process died of ", ended.how())};
+        return {outcome::broken, text("seen: the process ", describe_end(status))};
     }
     if (message.empty() || (message == all_well && WEXITSTATUS(status) != 0)) {
         message = text("seen: the process ended with exit code ", WEXITSTATUS(status),

@@ -2,6 +2,8 @@
 // frames made one after another lie beside each other.
 #pragma once
 
+#include <overlap/core/sanitizers.hpp>
+
 #include <array>
 #include <cstddef>
 #include <mutex>
@@ -19,18 +21,7 @@ namespace overlap {
 /// found.
 class frame_pool {
 public:
-#if defined(__SANITIZE_ADDRESS__)
-    static constexpr bool recycles = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    static constexpr bool recycles = false;
-#else
-    static constexpr bool recycles = true;
-#endif
-#else
-    static constexpr bool recycles = true;
-#endif
-
+    static constexpr bool recycles = !address_sanitizer;
     static constexpr std::size_t granule = 16;    ///< Sizes are rounded up to it.
     static constexpr std::size_t largest = 2048;  ///< Larger frames are left to operator new.
 

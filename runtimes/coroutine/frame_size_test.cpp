@@ -1,7 +1,9 @@
 // What waiting costs in memory. Frames of coroutines have no sizeof; but a freed frame is the next
 // one that the pool gives out for its size, and for no other.
 #include "testing/on_loop.hpp"
-#include "testing/sanitizers.hpp"
+
+#include <overlap/core/forked_call.hpp>
+#include <overlap/core/sanitizers.hpp>
 
 #include <array>
 #include <chrono>
@@ -11,8 +13,6 @@
 #include <gtest/gtest.h>
 #include <span>
 #include <string>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 
 namespace {
@@ -92,32 +92,23 @@ TEST_F(frame_size_test, of_what_waits) {
 /// The most memory that `work` took, in bytes, in a process of its own.
 template <class Work>
 std::size_t peak_memory(Work work) {
-    std::array<int, 2> ends{};
-    check_errno(::pipe(ends.data()), "pipe");
-    const unique_descriptor reader(ends[0]);
-    unique_descriptor writer(ends[1]);
-    const pid_t child = check_errno(::fork(), "fork");
-    if (child == 0) {
-        work();
-        std::ifstream status("/proc/self/status");
-        std::string word;
-        while (status >> word && word != "VmHWM:") {}
-        std::size_t kibibytes = 0;
-        status >> kibibytes;
-        const bool told = ::write(ends[1], &kibibytes, sizeof kibibytes) == sizeof kibibytes;
-        ::_exit(told ? 0 : 1);
-    }
-    writer = unique_descriptor();
-    std::size_t kibibytes = 0;
-    const auto size = ::read(reader.get(), &kibibytes, sizeof kibibytes);
-    int status = 0;
-    check_errno(::waitpid(child, &status, 0), "waitpid");
-    EXPECT_EQ(size, static_cast<ssize_t>(sizeof kibibytes)) << "status " << status;
+    const forked_result said = forked_call(
+        [&] {
+            work();
+            std::ifstream status("/proc/self/status");
+            std::string word;
+            while (status >> word && word != "VmHWM:") {}
+            status >> word;
+            return word;
+        },
+        std::chrono::seconds(60));
+    EXPECT_EQ(describe_end(said.status), "");
+    const std::size_t kibibytes = std::stoul(said.message);
     return kibibytes * 1024;
 }
 
 TEST_F(frame_size_test, a_sleeping_task_takes_at_most_144_bytes_as_a_slope) {
-    if (under_thread_sanitizer) GTEST_SKIP() << "its shadow memory would be measured, too";
+    if (thread_sanitizer) GTEST_SKIP() << "its shadow memory would be measured, too";
     const auto sleep_all = [](std::size_t tasks) {
         return [tasks] {
             virtual_time_loop loop;

@@ -1,5 +1,6 @@
 #include "testing/on_loop.hpp"
-#include "testing/sanitizers.hpp"
+
+#include <overlap/core/sanitizers.hpp>
 
 #include <array>
 #include <chrono>
@@ -210,7 +211,7 @@ TEST_F(gather_test, counts_a_task_that_was_moved_from_as_one_that_failed) {
 }
 
 TEST_F(gather_test, with_no_memory_for_the_children_starts_none_of_them) {
-    if (under_thread_sanitizer || under_address_sanitizer) {
+    if (thread_sanitizer || address_sanitizer) {
         GTEST_SKIP() << "it ends the program where new would throw";
     }
     bool started = false;

@@ -29,14 +29,13 @@ public:
         remote_.push(op);
         ::eventfd_write(wake_.get(), 1);
     }
-    void call_at(timer_operation* op, time_point deadline) {
-        timers_.emplace(std::max(deadline, now()), op);  // Keeps the order of equal deadlines.
-    }
+    // A multimap keeps the order of equal deadlines.
+    void call_at(timer_operation* op, time_point at) { timers_.emplace(std::max(at, now()), op); }
     void submit(io_operation* op) {
-        const bool behind_another = std::ranges::any_of(waiting_, [op](const io_operation* other) {
+        const auto is_like_op = [op](const io_operation* other) {
             return other->descriptor == op->descriptor && other->kind == op->kind;
-        });
-        if (behind_another || !attempt(op)) waiting_.push_back(op);
+        };
+        if (std::ranges::any_of(waiting_, is_like_op) || !attempt(op)) waiting_.push_back(op);
     }
     void cancel(operation* op) {  // Takes time in proportion to what waits, to be short.
         const auto is_op = [op](const auto& timer) { return timer.second == op; };
@@ -55,10 +54,8 @@ public:
 private:
     void run_some(operation_queue& queue) {  // Others must not have to wait for all of it.
         const auto end = now() + std::chrono::microseconds(100);
-        while (operation* op = stopping_ ? nullptr : queue.pop()) {
-            op->done(op);
-            if (now() >= end) return;
-        }
+        operation* op = nullptr;
+        while (!stopping_ && now() < end && (op = queue.pop()) != nullptr) op->done(op);
     }
     void complete(operation* op, int result) {
         op->result = result;
@@ -84,8 +81,7 @@ private:
             const bool in = op->kind == operation_kind::accept || op->kind == operation_kind::read;
             polled_.push_back({op->descriptor, static_cast<short>(in ? POLLIN : POLLOUT), 0});
         }
-        const bool idle = due_.empty() && posted_.empty();
-        auto left = nanoseconds(idle ? std::chrono::hours(1) : std::chrono::hours(0));
+        auto left = nanoseconds(std::chrono::hours(due_.empty() && posted_.empty() ? 1 : 0));
         if (!timers_.empty()) left = std::clamp(timers_.begin()->first - now(), {}, left);
         const timespec limit{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
         ::ppoll(polled_.data(), polled_.size(), &limit, nullptr);
@@ -93,15 +89,13 @@ private:
         std::erase_if(waiting_, [&](auto* op) { return (++seen)->revents != 0 && attempt(op); });
         for (; !timers_.empty() && timers_.begin()->first <= now(); timers_.erase(timers_.begin()))
             complete(timers_.begin()->second, 0);
-        if (polled_.front().revents == 0) return;
         eventfd_t count = 0;
-        ::eventfd_read(wake_.get(), &count);
+        if (polled_.front().revents == 0 || ::eventfd_read(wake_.get(), &count) != 0) return;
         const std::lock_guard lock(mutex_);
         while (operation* op = remote_.pop()) posted_.push(op);
     }
 
-    operation_queue due_;
-    operation_queue posted_;
+    operation_queue due_, posted_;
     std::pmr::unsynchronized_pool_resource memory_;  // Once warm, timers allocate nothing.
     std::pmr::multimap<time_point, timer_operation*> timers_{&memory_};
     std::vector<io_operation*> waiting_;

@@ -27,9 +27,7 @@ namespace overlap {
 struct fiber_options {
     /// Of address space for each fiber; memory is only used for the pages touched. A sanitizer's
     /// frames are several times larger.
-    std::size_t stack_size = (fibers::address_sanitizer || fibers::thread_sanitizer)
-                                 ? std::size_t{256} << 10
-                                 : std::size_t{64} << 10;
+    std::size_t stack_size = sanitized ? std::size_t{256} << 10 : std::size_t{64} << 10;
     /// Of available memory, left to others when more stacks are made.
     std::size_t spare_memory = std::size_t{64} << 20;
     fibers::guard_kind guards = fibers::guard_kind::madvise;

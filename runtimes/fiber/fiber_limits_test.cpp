@@ -1,4 +1,5 @@
 // What happens when there is no more: memory for stacks, mappings, or room on a stack.
+#include <overlap/core/sanitizers.hpp>
 #include <overlap/fiber/fiber.hpp>
 #include <overlap/loops/poll.hpp>
 #include <overlap/loops/virtual_time.hpp>
@@ -19,8 +20,6 @@
 namespace {
 
 using namespace overlap;
-
-constexpr bool sanitized = fibers::address_sanitizer || fibers::thread_sanitizer;
 
 /// What a gather of n tasks that sleep throws; they count themselves. Empty if it throws nothing. In
 /// virtual time they sleep until no more can be started.

@@ -30,7 +30,7 @@ static_assert(direct_runtime<fiber<virtual_time_loop>>);
 
 /// ThreadSanitizer has room for about 8,000 fibers.
 constexpr std::size_t many =
-    (fibers::address_sanitizer || fibers::thread_sanitizer) ? 4'000 : 100'000;
+    (address_sanitizer || thread_sanitizer) ? 4'000 : 100'000;
 
 template <class Loop>
 class fiber_on : public testing::Test {
@@ -277,7 +277,7 @@ TYPED_TEST(fiber_on, uses_stacks_again) {
             });
         });
     };
-    if (fibers::address_sanitizer) GTEST_SKIP() << "which may keep locals elsewhere";
+    if (address_sanitizer) GTEST_SKIP() << "which may keep locals elsewhere";
     auto first = stacks_of();
     auto second = stacks_of();
     std::sort(first.begin(), first.end());

@@ -6,6 +6,8 @@
 // declared again because not every compiler comes with those headers.
 #pragma once
 
+#include <overlap/core/sanitizers.hpp>
+
 #include <cstddef>
 
 extern "C" {
@@ -20,30 +22,6 @@ void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 }
 
 namespace overlap::fibers {
-
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool address_sanitizer = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-inline constexpr bool address_sanitizer = true;
-#else
-inline constexpr bool address_sanitizer = false;
-#endif
-#else
-inline constexpr bool address_sanitizer = false;
-#endif
-
-#if defined(__SANITIZE_THREAD__)
-inline constexpr bool thread_sanitizer = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-inline constexpr bool thread_sanitizer = true;
-#else
-inline constexpr bool thread_sanitizer = false;
-#endif
-#else
-inline constexpr bool thread_sanitizer = false;
-#endif
 
 /// The marks of one context, when no sanitizer wants to know. On the resumer's stack before_resume
 /// and after_return surround the jump; on the context's own, before_suspend (before_end if it is

@@ -57,7 +57,7 @@ std::string sleep_without(long number, int error) {
         }
     };
     const auto result = forked_call(body, 10s);
-    return result.status == 0 ? result.message : result.how();
+    return result.status == 0 ? result.message : describe_end(result.status);
 }
 
 TEST(waiting, epoll_has_another_call_where_a_filter_does_not_know_the_newer_one) {

@@ -120,12 +120,14 @@ inline loop_description probe_loop(const std::string& path,
         },
         patience);
     const std::string& said = result.message;
-    if (result.hung()) {
+    if (result.hung) {
         throw plugin_error(path + ": did not come back from being loaded within " +
                            std::to_string(patience.count()) + " s");
     }
-    if (result.status != 0 || said.empty()) {
-        throw plugin_error(path + ": ended its process while it was loaded: " + result.how());
+    const std::string end = describe_end(result.status);
+    if (!end.empty() || said.empty()) {
+        throw plugin_error(path + ": the process " + (end.empty() ? "ended" : end) +
+                           " while it was loaded");
     }
     if (said.front() == '-') throw plugin_error(said.substr(1));
     const auto line_end = said.find('\n');

@@ -4,7 +4,7 @@
 #include <overlap/core/blocking_calls.hpp>
 #include <overlap/core/machine_limits.hpp>
 #include <overlap/core/runtime.hpp>
-#include <overlap/process/child_process.hpp>
+#include <overlap/process/forked_task.hpp>
 #include <overlap/process/portable_task.hpp>
 #include <overlap/process/process_usage.hpp>
 #include <overlap/process/shared_memory.hpp>
@@ -40,7 +40,7 @@ public:
         int error = 0;
         while (children_.size() < n_) {
             const std::size_t index = children_.size();
-            const pid_t child = fork_child();
+            const pid_t child = fork_for_tasks();
             if (child == 0) {
                 task(index);
                 exit_child();

@@ -7,7 +7,7 @@
 #include <overlap/core/machine_limits.hpp>
 #include <overlap/core/runtime.hpp>
 #include <overlap/core/task_results.hpp>
-#include <overlap/process/child_process.hpp>
+#include <overlap/process/forked_task.hpp>
 #include <overlap/process/portable_task.hpp>
 #include <overlap/process/process_usage.hpp>
 #include <overlap/process/worker_memory.hpp>
@@ -147,14 +147,13 @@ private:
         detail::worker_record& record = memory_.worker(index);
         record.task.store(detail::worker_record::no_task);
         record.usage = {};
-        const pid_t child = fork_child();
+        const pid_t child = fork_for_tasks();
         if (child < 0) return errno;
         if (child == 0) work(record);
-        try {
-            workers_[index] = child_process(child);
-        } catch (const std::system_error& error) {
-            return error.code().value();
-        }
+        child_process worker(child);
+        // Without one, nobody would learn of its death.
+        if (worker.descriptor() < 0) throw_errno(errno, "pidfd_open for a worker process");
+        workers_[index] = std::move(worker);
         return 0;
     }
 

@@ -1,3 +1,4 @@
+#include <overlap/core/sanitizers.hpp>
 #include <overlap/thread_pool/thread_per_task.hpp>
 
 #include <atomic>
@@ -15,16 +16,9 @@
 namespace {
 
 using overlap::limit_error;
+using overlap::sanitized;
 using overlap::thread_per_task;
 using namespace std::chrono_literals;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#elif defined(__has_feature)
-constexpr bool sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool sanitized = false;
-#endif
 
 TEST(thread_per_task, each_task_has_a_thread_and_all_are_in_flight) {
     constexpr std::size_t n = 50;

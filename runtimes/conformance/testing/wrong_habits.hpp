@@ -109,17 +109,20 @@ class ends_gather_too_early : public habits {
     }
 };
 
-/// Is left in pieces by a failure.
+/// Is left in pieces by a failure, once the gather that failed is over with all that are nested in it.
 class does_not_survive_a_failure : public habits {
     void begin_gather() override {
-        if (failed_) throw std::logic_error("the runtime has failed before");
+        if (open_ == 0 && failed_) throw std::logic_error("the runtime has failed before");
+        ++open_;
     }
     void sort_failures(failures& all) override {
         if (std::ranges::any_of(all, [](const auto& each) { return each != nullptr; })) {
             failed_ = true;
         }
+        --open_;
     }
     std::atomic<bool> failed_ = false;
+    std::atomic<int> open_ = 0;
 };
 
 class spoils_the_result_of_run : public habits {
