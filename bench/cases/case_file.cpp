@@ -32,6 +32,24 @@ constexpr std::string_view name_characters =
     throw case_error(line.str());
 }
 
+/// Nothing here is nested so deep, and toml++, which limits the depth of values, follows a key of many
+/// parts until the stack ends.
+void refuse_deep_keys(const std::string& path, const std::string& text) {
+    constexpr std::ptrdiff_t deepest = 100;
+    std::istringstream lines(text);
+    std::size_t number = 0;
+    for (std::string line; std::getline(lines, line);) {
+        ++number;
+        const auto end_of_key =
+            line.begin() +
+            static_cast<std::ptrdiff_t>(std::min(line.find_first_of("=,#"), line.size()));
+        if (std::count(line.begin(), end_of_key, '.') > deepest) {
+            throw case_error(path + ':' + std::to_string(number) + ": a key of more than " +
+                             std::to_string(deepest) + " parts: expected a table a case");
+        }
+    }
+}
+
 std::string hash_of(std::string_view text) {
     std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a, 64 bits (Fowler, Noll and Vo).
     for (const char c : text) {
@@ -155,6 +173,7 @@ void case_file::check_all(const std::tuple<Cases...>*) const {
 
 case_file::case_file(const std::string& path) : path_(path) {
     const std::string text = read_text(path);
+    refuse_deep_keys(path, text);
     hash_ = hash_of(text);
     try {
         content_ = std::make_shared<content>(content{toml::parse(text, path)});

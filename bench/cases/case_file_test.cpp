@@ -39,6 +39,17 @@ protected:
     std::filesystem::path path_;
 };
 
+TEST_F(CaseFile, IsNotFollowedIntoTheDepth) {
+    std::string key = "a";
+    for (int i = 0; i < 50'000; ++i) key += ".a";
+    EXPECT_EQ(complaint("\n" + key + " = 1\n"),
+              "2: a key of more than 100 parts: expected a table a case");
+    EXPECT_EQ(complaint("[" + key + "]\n").substr(0, 30), "1: a key of more than 100 part");
+    std::string delays;
+    for (int i = 0; i < 1'000; ++i) delays += "0.5,";
+    EXPECT_EQ(complaint("[sleeps.a]\ndelays_s = [\n" + delays + "\n]\n"), "accepted");
+}
+
 TEST_F(CaseFile, ReadsTheCasesOfTheSuite) {
     const case_file file(OVERLAP_WORKLOADS);
     const auto sleeps = file.cases<sleeps_case>();

@@ -217,11 +217,12 @@ private:
         for (connection& each : connections_) {
             if (!is_finished(each) && now > each.sent_ns && now - each.sent_ns > timeout_ns_) {
                 std::ostringstream limit;
-                limit << "no whole reply within the timeout of " << seconds(timeout_ns_)
-                      << " s: " << heard(each) << why_so_little(each, now);
+                limit << "no whole reply within the timeout of " << seconds(timeout_ns_) << " s";
                 if (answered_ < at_once_ && at_once_ > 1) {
                     limit << ", while " << answered_ << " of the " << at_once_
                           << " that should be served at once had one and stayed open";
+                } else {
+                    limit << ": " << heard(each) << why_so_little(each, now);
                 }
                 fail(each, limit.str());
             }

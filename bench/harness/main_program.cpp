@@ -209,9 +209,9 @@ int run_entries(int argc, char** argv, const std::vector<backend_summary>& extra
         }
         return 0;
     } catch (const usage_error& error) {
-        std::cerr << argv[0] << ": " << error.what() << '\n';
+        std::cerr << argv[0] << ": " << one_line(error.what()) << '\n';
     } catch (const case_error& error) {
-        std::cerr << error.what() << '\n';
+        std::cerr << one_line(error.what()) << '\n';
     } catch (const std::exception& error) {
         std::cerr << argv[0] << ": " << one_line(error.what()) << '\n';
         return unforeseen;
