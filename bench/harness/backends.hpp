@@ -3,6 +3,7 @@
 
 #include <overlap/core/event_loop.hpp>
 #include <overlap/core/runtime.hpp>
+#include <overlap/cores/cores_coroutine.hpp>
 #include <overlap/coroutine/coroutine.hpp>
 #include <overlap/fiber/fiber.hpp>
 #include <overlap/loops/epoll.hpp>
@@ -50,6 +51,23 @@ struct loop_backend {
     }
 };
 
+/// A runtime that makes its loops of type `Loop` itself, one for each core.
+template <template <class> class Runtime, event_loop Loop>
+struct cores_backend {
+    static constexpr overflow beyond_limit = overflow::fails;
+    static constexpr bool uses_processes = false;
+
+    [[nodiscard]] backend_summary summary() const {
+        return {Runtime<Loop>::name(), std::string(Loop::name()), Loop::available()};
+    }
+
+    template <class Use>
+    auto with_runtime(Use use) const {
+        Runtime<Loop> runtime;
+        return use(runtime);
+    }
+};
+
 /// A runtime that needs no loop.
 template <class Runtime, overflow Overflow = overflow::queues, bool Processes = false>
 struct plain_backend {
@@ -79,7 +97,10 @@ using built_in_backends =
     backend_list<plain_backend<sequential>, loop_backend<coroutine, uring_loop>,
                  loop_backend<coroutine, epoll_loop>, loop_backend<coroutine, poll_loop>,
                  loop_backend<fiber, uring_loop>, loop_backend<fiber, epoll_loop>,
-                 loop_backend<fiber, poll_loop>, plain_backend<thread_pool>,
+                 loop_backend<fiber, poll_loop>, cores_backend<sharded_coroutine, uring_loop>,
+                 cores_backend<sharded_coroutine, epoll_loop>,
+                 cores_backend<stealing_coroutine, uring_loop>,
+                 cores_backend<stealing_coroutine, epoll_loop>, plain_backend<thread_pool>,
                  plain_backend<thread_per_task, overflow::fails>,
                  plain_backend<process_pool, overflow::queues, true>,
                  plain_backend<process_per_task, overflow::fails, true>>;
@@ -88,7 +109,9 @@ using no_backends = backend_list<>;
 
 /// Coroutines and fibers on a loop of one's own.
 template <event_loop Loop>
-using with_loop = backend_list<loop_backend<coroutine, Loop>, loop_backend<fiber, Loop>>;
+using with_loop = backend_list<loop_backend<coroutine, Loop>, loop_backend<fiber, Loop>,
+                               cores_backend<sharded_coroutine, Loop>,
+                               cores_backend<stealing_coroutine, Loop>>;
 
 /// A runtime of one's own. With more tasks than its task_limit() it is taken to queue them.
 template <runtime Runtime>

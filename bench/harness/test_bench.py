@@ -16,7 +16,8 @@ from harness.binaries import BINARIES, BRIEF, LEAST_OF_A_THREAD, WORKLOADS, rows
 
 BACKENDS = [
     "sequential", "coroutine:uring", "coroutine:epoll", "coroutine:poll", "fiber:uring",
-    "fiber:epoll", "fiber:poll", "thread_pool", "thread_per_task", "process_pool",
+    "fiber:epoll", "fiber:poll", "sharded_coroutine:uring", "sharded_coroutine:epoll",
+    "stealing_coroutine:uring", "stealing_coroutine:epoll", "thread_pool", "thread_per_task", "process_pool",
     "process_per_task",
 ]  # fmt: skip
 

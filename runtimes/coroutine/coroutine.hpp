@@ -63,6 +63,12 @@ public:
     /// Background tasks that have not ended go on in the next run().
     template <class T>
     T run(task<T> root) {
+        return run(std::move(root), [] {});
+    }
+    /// The same; `check()` is called whenever the loop was stopped, and may throw to give the root
+    /// task up.
+    template <class T, std::invocable Check>
+    T run(task<T> root, Check check) {
         if (running_) throw std::logic_error("coroutine::run() called from inside run()");
         const running_mark mark(running_);
         detail::task_awaiter<T> awaited(std::move(root));
@@ -72,6 +78,7 @@ public:
         loop_.post(&start);
         do {  // Again if somebody else stopped the loop.
             loop_.run();
+            check();
         } while (!end.frame.done());
         return awaited.await_resume();
     }

@@ -83,6 +83,37 @@ private:
 template <class T>
 using slots_of = std::conditional_t<std::is_void_v<T>, nothing, std::vector<result_slot<T>>>;
 
+/// All results, moved out of their slots.
+template <class T>
+typename gathered<T>::type take_all(slots_of<T>& slots) {
+    if constexpr (std::is_void_v<T>) {
+        return;
+    } else if constexpr (std::is_same_v<slots_of<T>, std::vector<T>>) {
+        return std::move(slots);
+    } else {
+        std::vector<T> values;
+        values.reserve(slots.size());
+        for (auto& slot : slots) values.push_back(take_from<T>(slot));
+        return values;
+    }
+}
+
+/// Makes the child of an index and runs it until it first waits. It counts as pending already.
+template <class Body>
+void start_child(Body& body, std::size_t index, task_target& target,
+                 child_frames& children) noexcept {
+    try {
+        auto child = std::invoke(body, index).release();
+        child.promise().target = &target;
+        child.promise().index = index;
+        children[index] = child;
+        child.resume();
+    } catch (...) {  // No memory for the frame, or the body itself is no coroutine and threw.
+        target.fail(index, std::current_exception());
+        --target.pending;
+    }
+}
+
 }  // namespace detail
 
 /// The awaitable behind runtime.gather(count, body). `body` stays alive until the last child ends,
@@ -108,38 +139,18 @@ public:
         }
         target_.waiter = waiter;
         target_.pending = count_ + 1;  // One for this function, so that no child resumes too early.
-        for (std::size_t i = 0; i < count_; ++i) start(i);
+        for (std::size_t i = 0; i < count_; ++i) {
+            detail::start_child(body_, i, target_, children_);
+        }
         return --target_.pending != 0;
     }
 
     typename detail::gathered<value>::type await_resume() {
         if (target_.error) std::rethrow_exception(std::move(target_.error));
-        if constexpr (std::is_void_v<value>) {
-            return;
-        } else if constexpr (std::is_same_v<detail::slots_of<value>, std::vector<value>>) {
-            return std::move(slots_);
-        } else {
-            std::vector<value> values;
-            values.reserve(count_);
-            for (auto& slot : slots_) values.push_back(detail::take_from<value>(slot));
-            return values;
-        }
+        return detail::take_all<value>(slots_);
     }
 
 private:
-    void start(std::size_t index) noexcept {
-        try {
-            auto child = std::invoke(body_, index).release();
-            child.promise().target = &target_;
-            child.promise().index = index;
-            children_[index] = child;
-            child.resume();
-        } catch (...) {  // No memory for the frame, or the body itself is no coroutine and threw.
-            target_.fail(index, std::current_exception());
-            --target_.pending;
-        }
-    }
-
     std::size_t count_;
     Body body_;
     detail::task_target target_;

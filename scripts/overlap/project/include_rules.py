@@ -1,7 +1,7 @@
 """Includes point down only: which part of the project may include which.
 
-    bench -> runtimes/{coroutine, fiber, thread_pool, process, sequential, floor} -> core
-    foreign_loops -> loops -> core;  conformance -> core;  plugin -> core
+    bench -> runtimes/{cores, coroutine, fiber, thread_pool, process, sequential, floor} -> core
+    cores -> {coroutine, fiber};  foreign_loops -> loops -> core;  conformance -> core;  plugin -> core
     check -> {conformance, plugin, coroutine, fiber} -> core
 
     scripts/overlap: commands -> show -> judge -> records -> base;  commands -> measure -> judge
@@ -25,6 +25,7 @@ ALLOWED = {
     "core": set(),
     "loops": {"core"},
     "coroutine": {"core"},
+    "cores": {"core", "coroutine", "fiber"},
     "fiber": {"core"},
     "thread_pool": {"core"},
     "process": {"core"},

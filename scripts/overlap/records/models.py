@@ -3,12 +3,16 @@
 from overlap.records.rows import Row
 
 FLOOR, OTHER = "floor", "other"
-MODELS = (FLOOR, "sequential", "event loop", "fibers", "threads", "processes", OTHER)
+MODELS = (
+    FLOOR, "sequential", "event loop", "loop per core", "fibers", "threads", "processes", OTHER,
+)  # fmt: skip
 # Of the suite's own backends, by how their names begin.
 OWN = {
     "floor": FLOOR,
     "sequential": "sequential",
     "coroutine:": "event loop",
+    "sharded_": "loop per core",
+    "stealing_": "loop per core",
     "fiber:": "fibers",
     "thread_": "threads",
     "process_": "processes",
