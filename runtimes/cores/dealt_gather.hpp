@@ -279,22 +279,19 @@ private:
 
     /// Takes the upper half of what is left of the outermost range; nullptr if there is nothing.
     static handed_over* rob(shard<Loop>& victim) noexcept {
-        auto loot_memory = std::unique_ptr<std::byte, void (*)(void*)>(
-            static_cast<std::byte*>(::operator new(sizeof(handed_over), std::nothrow)),
-            [](void* memory) { ::operator delete(memory); });
-        if (!loot_memory) return nullptr;
+        void* const memory = ::operator new(sizeof(handed_over), std::nothrow);
+        if (memory == nullptr) return nullptr;
         handed_over* loot = nullptr;
         victim.lock.lock_as_other();
         if (child_range* const from = first_with_children(victim)) {
             auto& gather = static_cast<range*>(from)->gather;
             const std::size_t middle = from->end - (from->left() + 1) / 2;
-            loot = ::new (static_cast<void*>(loot_memory.get()))
-                handed_over(gather, middle, from->end);
+            loot = ::new (memory) handed_over(gather, middle, from->end);
             from->end = middle;
             gather.note_shared();
         }
         victim.lock.unlock_as_other();
-        if (loot != nullptr) (void)loot_memory.release();
+        if (loot == nullptr) ::operator delete(memory);
         return loot;
     }
 
