@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -62,7 +63,13 @@ std::string hash_of(std::string_view text) {
 
 std::string read_text(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
-    std::string text{std::istreambuf_iterator<char>(file), {}};
+    std::error_code unknown;
+    std::string text;
+    if (file && !std::filesystem::is_directory(path, unknown)) {
+        text.assign(std::istreambuf_iterator<char>(file), {});
+    } else {
+        file.setstate(std::ios::failbit);
+    }
     if (!file) throw case_error(path + ": cannot be read: expected a workload file (TOML)");
     return text;
 }

@@ -109,9 +109,9 @@ using no_backends = backend_list<>;
 
 /// Coroutines and fibers on a loop of one's own.
 template <event_loop Loop>
-using with_loop = backend_list<loop_backend<coroutine, Loop>, loop_backend<fiber, Loop>,
-                               cores_backend<sharded_coroutine, Loop>,
-                               cores_backend<stealing_coroutine, Loop>>;
+using with_loop =
+    backend_list<loop_backend<coroutine, Loop>, loop_backend<fiber, Loop>,
+                 cores_backend<sharded_coroutine, Loop>, cores_backend<stealing_coroutine, Loop>>;
 
 /// A runtime of one's own. With more tasks than its task_limit() it is taken to queue them.
 template <runtime Runtime>

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 
 namespace overlap {
 
@@ -108,6 +109,7 @@ inline loop_description probe_loop(const std::string& path,
                                    std::chrono::seconds patience = std::chrono::seconds(10)) {
     const auto result = forked_call(
         [&]() -> std::string {
+            ::dup2(STDERR_FILENO, STDOUT_FILENO);  // Whatever it prints is nobody's result.
             try {
                 const overlap_loop_table table = load_loop(path);
                 char reason[512] = "";

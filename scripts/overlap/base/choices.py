@@ -1,5 +1,7 @@
 """Options that choose by name: one name, or several with commas between them."""
 
+import argparse
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -26,3 +28,22 @@ def chosen_names(
             words += f"; expected {', '.join(known) or 'none'}"
             raise UnknownName(words + (f"; {hint}" if hint else ""), name)
     return names
+
+
+def pattern(text: str) -> re.Pattern[str]:
+    """A regular expression that somebody has written. Raises ValueError with what is wrong with it."""
+    try:
+        return re.compile(text)
+    except (re.error, OverflowError) as error:
+        raise ValueError(f"{text[:60]!r} is no regular expression: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{text[:60]!r}... is nested too deep for a regular expression") from None
+
+
+def pattern_option(text: str) -> str:
+    """For an option's `type`."""
+    try:
+        pattern(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text

@@ -29,6 +29,7 @@ class BuildError(Exception):
 def guarded(name: str, body: Callable[[], int]) -> int:
     """The exit code of `body`, or one of CODES after a line that says why. What options are asked
     for belongs into `body`, too, since it may print help."""
+    hold_standard_streams()
     try:
         status = _ended(name, body)
         sys.stdout.flush()
@@ -41,10 +42,33 @@ def guarded(name: str, body: Callable[[], int]) -> int:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     if words:
-        print(f"{name}: {words}", file=sys.stderr)
+        _say(f"{name}: {words}")
     else:
         os.dup2(nowhere, sys.stderr.fileno())
     return status
+
+
+def hold_standard_streams() -> None:
+    """A descriptor that is closed would be the next one opened, and get what is meant for it. Python has
+    no stream for it. Results that cannot be written are an error, words that nobody wants are not.
+    """
+    closed = ((0, "stdin", "r", os.O_RDONLY), (1, "stdout", "w", os.O_RDONLY))
+    for number, name, mode, access in (*closed, (2, "stderr", "w", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, access)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
+
+
+def _say(words: str) -> None:
+    try:
+        print(words, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:  # Nobody listens; the exit code is what is left.
+        pass
 
 
 def _ended(name: str, body: Callable[[], int]) -> int:
@@ -70,5 +94,5 @@ def _ended(name: str, body: Callable[[], int]) -> int:
         told = " ".join(str(error).split())[:200]
         words = f"a fault of its own, {type(error).__name__} in {where}: {told}"
         status = FAULT_STATUS
-    print(f"{name}: {words}", file=sys.stderr)
+    _say(f"{name}: {words}")
     return status

@@ -55,7 +55,11 @@ def _git(*arguments: str) -> str:
 
 
 def describe_suite() -> dict[str, object]:
-    """The commit that the suite stands at, and whether files differ from it."""
+    """The commit that the suite stands at, and whether files differ from it. A tree without a repository
+    of its own, as from an archive, has none, whatever lies around it."""
+    top = _git("rev-parse", "--show-toplevel")
+    if not top or Path(top).resolve() != ROOT.resolve():
+        return {"commit": "", "modified": False}
     return {
         "commit": _git("rev-parse", "HEAD"),
         "modified": bool(_git("status", "--porcelain", "--untracked-files=no")),

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from overlap.base.exits import UsageError
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -125,7 +127,10 @@ WAITING_PERIOD_S = 2.0  # Seldom: whatever `waiting` does, it does while somethi
 
 
 def _ends_before(pid: int, deadline: float, waiting: Callable[[], None]) -> bool:
-    descriptor = os.pidfd_open(pid)
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError as error:  # An older kernel, or a filter of system calls.
+        raise UsageError(f"pidfd_open(2) is refused: {error.strerror}") from error
     try:
         while (left := deadline - time.monotonic()) > 0:
             if select.select([descriptor], [], [], min(left, WAITING_PERIOD_S))[0]:

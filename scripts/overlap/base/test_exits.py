@@ -66,3 +66,19 @@ def test_a_full_disk_is_said():
 
 def test_characters_that_a_terminal_lacks_are_escaped():
     assert ended("print('\\u25bc') or 0", PYTHONIOENCODING="ascii") == (0, "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_closed_stream_is_no_fault_of_the_command(closed):
+    command = f"{ROOT}/scripts/compare /nonexistent {closed}"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert "Traceback" not in ran.stderr
+
+
+def test_files_of_the_current_folder_are_not_imported(tmp_path):
+    for name in ("argparse", "json", "re", "signal", "overlap"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from here')")
+    command = [ROOT / "scripts" / "compare", "/nonexistent"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 2 and "No such file" in ran.stderr

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from overlap.base.choices import pattern_option
 from overlap.base.exits import UsageError, guarded
 from overlap.judge.comparison import (
     BACKEND_PLACES,
@@ -60,7 +61,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--reference", default="", metavar="BACKEND", help="the backend that links several runs")
     add("--row", choices=PLACES, help="what the rows of a two-way table are")
     add("--column", choices=PLACES, help="what its columns are")
-    add("--filter", default="", metavar="REGEX", help="only rows whose name matches somewhere")
+    add(
+        "--filter",
+        default="",
+        type=pattern_option,
+        metavar="REGEX",
+        help="only rows whose name matches somewhere",
+    )
     add("--format", choices=FORMATS, default="terminal", help="how it is printed")
     add("--fail-if", metavar="VERDICT:SIZE", help="set the exit code, e.g. 'slower:5%%'")
     return parser.parse_args(arguments)
@@ -80,12 +87,6 @@ def parse_condition(text: str, metric: Metric) -> tuple[Verdict, float]:
 
 
 def read_sources(options: argparse.Namespace) -> list[Source]:
-    try:
-        re.compile(options.filter)
-    except re.error as error:
-        raise UsageError(
-            f"--filter {options.filter!r} is no regular expression: {error}"
-        ) from error
     if not options.files:
         raise UsageError("nothing to compare: name at least one record file")
     metric = METRICS[options.metric]

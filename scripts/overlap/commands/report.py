@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from overlap.base.choices import pattern_option
 from overlap.base.exits import CODES, UsageError, guarded
 from overlap.commands.documents import check_documents
 from overlap.records.files import Records, read_records
@@ -30,7 +31,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("file", nargs="?", type=Path, metavar="FILE", help="records that scripts/run wrote")
-    add("--filter", default="", metavar="REGEX", help="only rows whose name matches somewhere")
+    add(
+        "--filter",
+        default="",
+        type=pattern_option,
+        metavar="REGEX",
+        help="only rows whose name matches somewhere",
+    )
     modes = parser.add_mutually_exclusive_group(required=True)
     add = modes.add_argument
     add(

@@ -1,7 +1,6 @@
 """Takes the benchmark binaries through a profile and prints one table a workload."""
 
 import argparse
-import re
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -9,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from overlap.base.building import build
-from overlap.base.choices import UnknownName
+from overlap.base.choices import UnknownName, pattern_option
 from overlap.base.exits import CODES, INTERRUPTED_STATUS, UsageError, guarded
 from overlap.base.machine import ROOT, shown
 from overlap.measure.announcement import announcement, remainder
@@ -46,7 +45,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--profile", metavar="NAME", help="smoke, quick (default), peers, standard or report")
     add("--plan", action="store_true", help="print what would be measured, and for how long; stop")
     add("--blocks", type=_positive, metavar="N", help="number of blocks instead of the profile's")
-    add("--filter", type=_pattern, metavar="REGEX", help="only rows whose name matches somewhere")
+    add(
+        "--filter",
+        type=pattern_option,
+        metavar="REGEX",
+        help="only rows whose name matches somewhere",
+    )
     add("--workload", metavar="NAMES", help="only these workloads, e.g. sleeps,echo")
     add("--case", metavar="NAMES", help="only these cases, e.g. 1k_empty,100x64")
     add("--backend", metavar="NAMES", help="only these backends, e.g. floor,coroutine:uring")
@@ -88,11 +92,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+MOST = 10**6  # Of anything that is counted here: more is a mistake.
+
+
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if len(text) > len(str(MOST)) or int(text) > MOST:
+        raise argparse.ArgumentTypeError(f"{text[:30]} is more than {MOST:,}")
+    if int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
-    return value
+    return int(text)
 
 
 def _seconds(text: str) -> float:
@@ -100,14 +108,6 @@ def _seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
     return value
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text} is no regular expression: {error}") from error
-    return text
 
 
 def _path(text: str) -> Path:

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from overlap.base.exits import UsageError
+
 # Above these shares of the machine's capacity a sample counts as contaminated.
 STEAL_LIMIT = 0.01
 FOREIGN_LIMIT = 0.05
@@ -39,9 +41,15 @@ def _cpu_pressure() -> float | None:
 def read_machine() -> Reading:
     """Fields of /proc/stat are those of proc(5): user, nice, system, idle, iowait, irq, softirq,
     steal."""
-    with open("/proc/stat", encoding="ascii") as stat:
-        ticks = [int(field) for field in stat.readline().split()[1:9]]
-    user, nice, system, _, _, irq, softirq, steal = ticks
+    try:
+        with open("/proc/stat", encoding="ascii") as stat:
+            ticks = [int(field) for field in stat.readline().split()[1:9]]
+        user, nice, system, _, _, irq, softirq, steal = ticks
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"/proc/stat does not say what the machine is busy with ({error}); expected a line of eight "
+            "times, see proc(5): is it masked in this container?"
+        ) from error
     return Reading(
         monotonic_s=time.monotonic(),
         busy_s=(user + nice + system + irq + softirq) * TICK_S,

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from overlap.base.choices import pattern
 from overlap.base.exits import UsageError
 from overlap.base.machine import ROOT
 from overlap.records.rows import Row
 from overlap.records.slow import Slow
 
 PATH = ROOT / "bench" / "profiles.toml"
+MOST_BLOCKS = 10**6  # A block takes seconds: more is a mistake.
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,14 @@ def _profile(name: str, table: Any) -> Profile:
         raise ValueError(expected)
     if not all(type(table[number]) is int and table[number] >= 0 for number in numbers):
         raise ValueError(expected)
-    if not 0 < table["blocks"] or not table["memory"] <= table["traced"] <= table["blocks"]:
-        raise ValueError(f"[{name}]: expected memory <= traced <= blocks, and blocks from 1 on")
+    if (
+        not 0 < table["blocks"] <= MOST_BLOCKS
+        or not table["memory"] <= table["traced"] <= table["blocks"]
+    ):
+        raise ValueError(
+            f"[{name}]: expected memory <= traced <= blocks, and blocks from 1 on, "
+            f"at most {MOST_BLOCKS:,}"
+        )
     rules = tuple(_fewer(name, rule) for rule in table.get("fewer", []))
     slow = tuple(_slow(name, rule) for rule in table.get("slow", []))
     return Profile(name, *(table[number] for number in numbers), rules, slow)
@@ -86,9 +94,9 @@ def _fewer(name: str, rule: Any) -> Fewer:
     if not isinstance(rule, dict) or {key: type(value) for key, value in rule.items()} != types:
         raise ValueError(f"[[{name}.fewer]]: expected rows, blocks and because")
     try:
-        return Fewer(re.compile(rule["rows"]), rule["blocks"], rule["because"])
-    except re.error as error:
-        raise ValueError(f"[[{name}.fewer]] rows = '{rule['rows']}': {error}") from error
+        return Fewer(pattern(rule["rows"]), rule["blocks"], rule["because"])
+    except ValueError as error:
+        raise ValueError(f"[[{name}.fewer]] rows = {rule['rows'][:60]!r}: {error}") from error
 
 
 def read_profiles(path: Path = PATH) -> dict[str, Profile]:
@@ -98,5 +106,7 @@ def read_profiles(path: Path = PATH) -> dict[str, Profile]:
             return {name: _profile(name, table) for name, table in tomllib.load(file).items()}
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
+    except RecursionError:
+        raise UsageError(f"{path}: brackets nested too deep; expected profiles") from None
     except ValueError as error:  # tomllib's own errors among them.
         raise UsageError(f"{path}: {error}") from error

@@ -7,13 +7,13 @@ file than everything else together. Here is what a schema cannot say.
 
 import copy
 import json
-import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import fastjsonschema
 
+from overlap.base.choices import pattern
 from overlap.base.machine import ROOT
 
 PATH = ROOT / "results" / "record.schema.json"
@@ -66,8 +66,8 @@ def _compiled(*keys: str) -> Callable[[Any], Any]:
 
 def _is_pattern(value: str) -> bool:
     try:
-        return re.compile(value) is not None
-    except (re.error, RecursionError, OverflowError):
+        return pattern(value) is not None
+    except ValueError:
         return False
 
 
