@@ -130,6 +130,12 @@ constexpr int server_or_machine_failed = 1;
 const std::string limit_prefix = "limit: ";
 constexpr int request_makes_no_sense = 2;
 
+/// The exit code, when all has been said.
+int written() {
+    if (std::cout.flush()) return 0;
+    return fail(server_or_machine_failed, std::runtime_error("the result could not be written"));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -144,9 +150,10 @@ int main(int argc, char** argv) {
         const nlohmann::ordered_json summary = overlap::load::summarize(result);
         std::cout << (request.json ? summary.dump() + "\n" : overlap::load::to_table(summary))
                   << std::flush;
-        return 0;
+        return written();
     } catch (const CLI::Success& help) {
-        return app.exit(help);
+        app.exit(help);
+        return written();
     } catch (const CLI::ParseError& error) {
         std::fprintf(stderr, "echo_load: %s (echo_load --help lists what is accepted)\n",
                      error.what());

@@ -74,6 +74,11 @@ bool take_filter(std::vector<std::string>& arguments, options& into) {
         return argument.starts_with(list);
     });
     if (into.filter == "all") into.filter.clear();  // As Google Benchmark has it.
+    constexpr std::size_t longest = 2'000;  // std::regex recurses; ten times more end its stack.
+    if (into.filter.size() > longest) {
+        throw usage_error(filter + into.filter.substr(0, 40) + "...: expected at most " +
+                          std::to_string(longest) + " characters");
+    }
     try {
         static_cast<void>(std::regex(into.filter));
     } catch (const std::regex_error&) {

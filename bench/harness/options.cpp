@@ -1,6 +1,7 @@
 #include "bench/harness/options.hpp"
 
 #include "bench/harness/backends.hpp"
+#include "bench/harness/child.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -99,9 +100,12 @@ plugged_loop probe_plugged_loop(const std::string& path) {
                           "overlap/loop.h), or a loop's name without a slash");
     }
     try {
+        adopt_orphans();
         const loop_description found = probe_loop(path);
+        end_descendants();  // What a plug-in has started while it was loaded, and left.
         return {path, found.name, found.here};
     } catch (const plugin_error& error) {
+        end_descendants();
         return {path, std::filesystem::path(path).stem(), {error.what()}};
     }
 }
@@ -181,17 +185,26 @@ options take_options(std::vector<std::string>& arguments,
                     "Also the peers of this directory, which ./scripts/run --peers makes, or of "
                     "these files in it, separated by commas")
         ->delimiter(',');
+    // CLI::Range takes nan for a number of any range.
+    const CLI::Validator seconds(
+        [](const std::string& text) {
+            double value = 0;
+            const bool good =
+                CLI::detail::lexical_cast(text, value) && value >= 0.001 && value <= 1e6;
+            return good ? "" : text + " is no number of seconds from 0.001 to 1000000";
+        },
+        "SECONDS");
     parser.add_option("--trace", into.measuring.trace, "Also one traced run, for C")
         ->default_str("on");
     parser.add_option("--memory", into.measuring.memory, "Also runs for memory a task as a slope")
         ->default_str("on");
     parser.add_option("--row_timeout", into.measuring.timeout_s, "Seconds that a row may take")
-        ->check(CLI::Range(0.001, 1e6))
+        ->check(seconds)
         ->capture_default_str();
     parser
         .add_option("--budget", into.budget_s,
                     "Do not run sleeps that would take longer than so many seconds")
-        ->check(CLI::Range(0.001, 1e6))
+        ->check(seconds)
         ->capture_default_str();
     parser.add_flag("--list_rows", into.list_rows, "Print all rows as JSON and leave");
     parser.allow_extras();

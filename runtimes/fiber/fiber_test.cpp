@@ -29,8 +29,7 @@ static_assert(direct_runtime<fiber<uring_loop>>);
 static_assert(direct_runtime<fiber<virtual_time_loop>>);
 
 /// ThreadSanitizer has room for about 8,000 fibers.
-constexpr std::size_t many =
-    (address_sanitizer || thread_sanitizer) ? 4'000 : 100'000;
+constexpr std::size_t many = (address_sanitizer || thread_sanitizer) ? 4'000 : 100'000;
 
 template <class Loop>
 class fiber_on : public testing::Test {

@@ -12,6 +12,7 @@ from overlap.base.choices import UnknownName, pattern_option
 from overlap.base.exits import CODES, INTERRUPTED_STATUS, UsageError, guarded
 from overlap.base.machine import ROOT, shown
 from overlap.measure.announcement import announcement, remainder
+from overlap.measure.contamination import read_machine
 from overlap.measure.costs import Costs, record_files
 from overlap.measure.instructions import count_rows, why_no_instructions
 from overlap.measure.measurement import Measurement, alone, hold_to_cores, plan_of
@@ -111,7 +112,10 @@ def _seconds(text: str) -> float:
 
 
 def _path(text: str) -> Path:
-    return Path(text).resolve()
+    try:
+        return Path(text).resolve()
+    except RuntimeError as error:  # A loop of symbolic links, until Python 3.13.
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
 
 
 def binary_arguments(
@@ -220,6 +224,7 @@ def print_list(rows: Sequence[Row]) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.instructions and why_no_instructions():
         raise UsageError(f"--instructions: {why_no_instructions()}")
+    read_machine()  # Where it cannot be read, nothing can be measured.
     resumed = records_to_resume(options) if options.resume else None
     if resumed:
         adopt_options(options, resumed)
