@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 Prefixes = Sequence[tuple[float, str]]
 
-SECONDS: Prefixes = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+SECONDS: Prefixes = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps"))
 BYTES: Prefixes = ((1e9, "GB"), (1e6, "MB"), (1e3, "KB"), (1.0, "B"))
 NOT_MEASURED = "–"
 

@@ -37,7 +37,8 @@ EXAMPLES = """examples:
 
 exit codes, of which all but 0 and 2 are for --fail-if: 0 fine; 1 the condition is met; 2 asked
 wrongly; 3 the machine was too unstable, or the blocks are too few, to say; 4 a result is wrong or
-missing because a row crashed"""
+missing because a row crashed, or a repetition of it failed. What only one of the files has, and what
+is skipped, decides nothing"""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -97,6 +98,9 @@ def read_sources(options: argparse.Namespace) -> list[Source]:
     if not any(re.search(options.filter, s.name) for source in sources for s in source.series):
         raise UsageError(f"--filter {options.filter!r} matches no row of these files")
     _name_apart(sources)
+    machines = dict.fromkeys(source.places["machine"] for source in sources)
+    if len(machines) > 1:
+        sources[0].notes.append(f"measured on different machines: {', '.join(machines)}")
     return sources
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from overlap.base.exits import RecordError
 from overlap.judge.metrics import Metric
 from overlap.records import google_benchmark
-from overlap.records.files import Records, read_records
+from overlap.records.files import Records, content_of, read_records
 from overlap.records.models import model_of
 from overlap.records.rows import FAILURES, Row
 from overlap.records.slow import SlowRows, rules_of
@@ -76,7 +76,7 @@ class Series:
 
     @property
     def failed(self) -> bool:
-        return self.words.startswith(FAILURES)
+        return self.words.startswith(FAILURES) or self.error.startswith(FAILURES)
 
     @property
     def is_wrong(self) -> bool:
@@ -207,9 +207,10 @@ class Source:
 
 def read_source(path: Path) -> Source:
     """Reads a file of either kind. Raises RecordError."""
-    if google_benchmark.is_result(path):
-        return _from_google_benchmark(path)
-    return from_records(read_records(path))
+    content = content_of(path)
+    if google_benchmark.is_result(content):
+        return _from_google_benchmark(path, content)
+    return from_records(read_records(path, content))
 
 
 def is_dirty(sample: Mapping[str, Any]) -> bool:
@@ -294,14 +295,16 @@ def _rows(records: Records, run: dict[str, str]) -> dict[str, Series]:
     }
 
 
-def _from_google_benchmark(path: Path) -> Source:
+def _from_google_benchmark(path: Path, content: bytes) -> Source:
     try:
-        result = google_benchmark.read_result(path)
-    except (ValueError, OSError) as error:
+        result = google_benchmark.read_result(content)
+    except ValueError as error:
         raise RecordError(f"{path}: {error}") from error
     run = {"file": path.stem, "commit": "unknown", "profile": "google benchmark"}
     run["machine"] = str(result.context.get("host_name") or "unknown")
     source = Source(path, [], False, run, samples=sum(map(len, result.repetitions.values())))
+    if result.context.get("library_build_type") == "debug":
+        source.notes.append(f"{path.name}: its Google Benchmark is a debug build")
     for name, repetitions in result.repetitions.items():
         # Ours are named workload/case/backend; other names are cases of one nameless backend.
         parts = name.split("/")
@@ -311,5 +314,9 @@ def _from_google_benchmark(path: Path) -> Source:
         counters = dict(enumerate(repetitions))
         series = Series(row, places, counters, error=result.errors.get(name, ""))
         source.series.append(series)
+        lost = result.lost.get(name, [])
+        if counters and lost:
+            every = len(counters) + len(lost)
+            source.notes.append(f"{name}: {len(lost)} of {every} repetitions: {lost[-1]}")
         source.blocks = max(source.blocks, len(counters))
     return source

@@ -4,9 +4,11 @@ results/README.md describes the fields.
 """
 
 import fcntl
+import gzip
 import json
 import os
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,13 +61,25 @@ class Records:
         return next(iter(self.head.get("context", {}).values()), {})
 
 
-def read_records(path: Path) -> Records:
-    """Reads all that is sound in a file and names the rest. RecordError if nothing can be read."""
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def content_of(path: Path) -> bytes:
+    """All that a file or a pipe holds, read once, through gzip where it was compressed. Raises
+    RecordError."""
     try:
         content = path.read_bytes()
+        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise RecordError(f"{path}: cannot be decompressed: {error}") from error
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror}") from error
-    return _Reader(path).read(content)
+
+
+def read_records(path: Path, content: bytes | None = None) -> Records:
+    """Reads all that is sound in a file, whose content may be there already, and names the rest.
+    RecordError if nothing can be read."""
+    return _Reader(path).read(content_of(path) if content is None else content)
 
 
 def _parse(line: bytes) -> Record:
