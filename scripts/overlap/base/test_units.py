@@ -32,7 +32,7 @@ def test_bytes_have_decimal_prefixes(value, text):
 
 def test_several_durations_share_the_unit_of_the_middle_one():
     assert units.several_seconds([61e-6, 120e-6, 3.2e-3]) == "61.0 / 120 / 3200 µs"
-    assert units.several_seconds([61e-6, None, 3.2e-3]) == "0.06 / – / 3.20 ms"
+    assert units.several_seconds([61e-6, None, 3.2e-3]) == "0.061 / – / 3.20 ms"
     assert units.several_seconds([None, None]) == "–"
 
 

@@ -1,5 +1,6 @@
 """Numbers for people: SI units in the records become three digits and a prefix in the tables."""
 
+import math
 from collections.abc import Sequence
 
 Prefixes = Sequence[tuple[float, str]]
@@ -10,9 +11,11 @@ NOT_MEASURED = "–"
 
 
 def digits(value: float) -> str:
-    """`value` with three significant digits, and never in exponent notation."""
+    """`value` with three significant digits, below 0.1 with two, and never in exponent notation."""
     magnitude = abs(float(f"{value:.3g}"))
     decimals = 0 if magnitude >= 100 else 1 if magnitude >= 10 else 2
+    if 0 < magnitude < 0.1:
+        decimals = 1 - math.floor(math.log10(magnitude))
     return f"{value:.{decimals}f}"
 
 

@@ -99,7 +99,7 @@ def test_cells_are_medians_over_blocks(canned):
         "wall": "52.0 ms",
         "min–max": "51.0–53.0 ms",
         "C": "19.9",
-        "P": "0.02",
+        "P": "0.020",
         "CPU/task": "1.50 µs",
         "memory/task": "136 B",
         "lateness p50 / p99 / max": "60.0 / – / 120 µs",
