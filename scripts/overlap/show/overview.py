@@ -9,7 +9,7 @@ from overlap.base.exits import UsageError
 from overlap.base.units import NOT_MEASURED, digits
 from overlap.judge.metrics import METRICS, Metric
 from overlap.records.files import Records
-from overlap.records.models import OWN_VERSION, is_absent, language_of, model_of, place_of
+from overlap.records.models import is_absent, model_of, place_of
 from overlap.records.rows import Row
 from overlap.judge.standing import not_compared, peers_ahead
 from overlap.judge.series import GENERATOR_BOUND, Series, from_records
@@ -56,10 +56,9 @@ def overview(records: Records, figures: str) -> str:
             cells.append("" if case in told else _cell(of_case, metric))
             if of_case and of_case.words:
                 told.add(case)
-        version = row.version or OWN_VERSION
-        lines.append([row.backend, model_of(row), language_of(row), *cells, version])
-    header = ["backend", "model", "language", *titles, "version"]
-    right = range(3, 3 + len(chosen))
+        lines.append([row.backend, model_of(row), *cells])
+    header = ["backend", "model", *titles]
+    right = range(2, 2 + len(chosen))
     return "\n".join(grid.markdown(grid.table(header, lines, right))) + "\n"
 
 
