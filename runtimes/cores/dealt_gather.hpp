@@ -79,8 +79,10 @@ protected:
     using start_function = void (*)(dealt_gather_base&, child_range&, std::size_t) noexcept;
     static void look_around(shard<Loop>& thief) noexcept {
         if (thief.busy != 0 || thief.search_posted) return;
-        if (How == dealing::stealing && rob_anybody(thief)) return;
-        if (thief.loop.now() - thief.idle_since < search_time) {
+        const time_point now = thief.loop.now();
+        const bool patient = now - thief.idle_since < search_time;
+        if (How == dealing::stealing && rob_anybody(thief, patient)) return;
+        if (patient) {
             std::this_thread::yield();  // (Which also has the kernel count this thread's time.)
             return post_search(thief);
         }
@@ -89,7 +91,9 @@ protected:
             // the bit, or their children are seen here.
             thief.group->idle.add(thief.index);
             process_fence::run();
-            if (any_left(thief) && thief.group->idle.remove(thief.index)) post_search(thief);
+            if (!any_left(thief) || !thief.group->idle.remove(thief.index)) return;
+            thief.idle_since = now;
+            post_search(thief);
         }
     }
 
@@ -184,6 +188,7 @@ private:
             ++which.target.pending;
             ++which.started;
             start_(*this, which, index);
+            if (!which.listed) return started_all(which, here);
         } while (which.target.pending == 1);
         if constexpr (How == dealing::stealing) {
             if (group_.idle.any() && here.may_wake()) wake_somebody();
@@ -214,7 +219,7 @@ private:
         if constexpr (How == dealing::stealing) here.lock.lock_as_owner();
         const bool any = which.next != which.end;
         const std::size_t index = any ? which.next++ : none;
-        if (!any) here.ranges.remove(&which);
+        if (which.left() == 0) here.ranges.remove(&which);
         if constexpr (How == dealing::stealing) here.note_left();
         if constexpr (How == dealing::stealing) here.lock.unlock_as_owner();
         return index;
@@ -262,11 +267,13 @@ private:
         woken.loop.post_remote(&woken.woken);
     }
 
-    static bool rob_anybody(shard<Loop>& thief) noexcept {
+    /// A thief that is patient takes only what is worth its price; one that has waited takes whatever
+    /// there is, for its victim may be busy with a child that is longer than all before.
+    static bool rob_anybody(shard<Loop>& thief, bool patient) noexcept {
         const auto& all = thief.group->shards;
         for (std::size_t i = 1; i < all.size(); ++i) {
             shard<Loop>& victim = *all[(thief.index + i) % all.size()];
-            if (!is_worth_while(thief, victim)) continue;
+            if (!has_any(victim) || (patient && !is_worth_while(thief, victim))) continue;
             const time_point begun = thief.loop.now();
             handed_over* const loot = rob(victim);
             thief.theft_cost = thief.loop.now() - begun;
@@ -283,7 +290,7 @@ private:
         if (memory == nullptr) return nullptr;
         handed_over* loot = nullptr;
         victim.lock.lock_as_other();
-        if (child_range* const from = first_with_children(victim)) {
+        if (child_range* const from = victim.ranges.outermost_with_children()) {
             auto& gather = static_cast<range*>(from)->gather;
             const std::size_t middle = from->end - (from->left() + 1) / 2;
             loot = ::new (memory) handed_over(gather, middle, from->end);
@@ -295,25 +302,21 @@ private:
         return loot;
     }
 
-    static child_range* first_with_children(shard<Loop>& victim) noexcept {
-        child_range* from = victim.ranges.outermost();
-        while (from != nullptr && from->left() == 0) from = from->inner;
-        return from;
+    static bool has_any(const shard<Loop>& victim) noexcept {
+        return victim.left.load(std::memory_order_relaxed) != 0;
     }
 
     /// A thief holds up its victim for about as long as it takes itself: a microsecond, or fifty where
     /// the fence of all threads has to leave a virtual machine.
     static bool is_worth_while(const shard<Loop>& thief, const shard<Loop>& victim) noexcept {
         const std::size_t loot = (victim.left.load(std::memory_order_relaxed) + 1) / 2;
-        return loot > 0 &&
-               thief.child_cost > 2 * thief.theft_cost / static_cast<std::int64_t>(loot);
+        return thief.child_cost * static_cast<std::int64_t>(loot) > 2 * thief.theft_cost;
     }
 
     static bool any_left(shard<Loop>& thief) noexcept {
         const auto& all = thief.group->shards;
-        return std::any_of(all.begin(), all.end(), [&](shard<Loop>* each) {
-            return each != &thief && is_worth_while(thief, *each);
-        });
+        return std::any_of(all.begin(), all.end(),
+                           [&](shard<Loop>* each) { return each != &thief && has_any(*each); });
     }
 
     // ---- ending --------------------------------------------------------------------------------

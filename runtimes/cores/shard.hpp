@@ -57,6 +57,7 @@ struct child_range : operation {
     task_target target;            ///< Of the children of this range.
     child_range* inner = nullptr;  ///< Of the list of its shard, from the outermost gather inwards.
     child_range* outer = nullptr;
+    bool listed = false;  ///< For the shard's own thread.
 
     explicit child_range(void (*begin)(operation*) noexcept) noexcept : operation(begin) {}
 
@@ -66,16 +67,23 @@ struct child_range : operation {
 /// The ranges of a shard that have children to be started, the outermost first.
 class range_list {
 public:
-    [[nodiscard]] child_range* outermost() const noexcept { return first_; }
+    /// Few of them have none, and only because others have taken them.
+    [[nodiscard]] child_range* outermost_with_children() const noexcept {
+        child_range* found = first_;
+        while (found != nullptr && found->left() == 0) found = found->inner;
+        return found;
+    }
     [[nodiscard]] child_range* innermost() const noexcept { return last_; }
 
     void push_innermost(child_range* range) noexcept {
+        range->listed = true;
         range->inner = nullptr;
         range->outer = last_;
         (last_ == nullptr ? first_ : last_->inner) = range;
         last_ = range;
     }
     void remove(child_range* range) noexcept {
+        range->listed = false;
         (range->outer == nullptr ? first_ : range->outer->inner) = range->inner;
         (range->inner == nullptr ? last_ : range->inner->outer) = range->outer;
     }
@@ -129,20 +137,20 @@ struct shard {
     bool search_posted = false;
     time_point idle_since{};
     /// What a child took on average, of the last range that has ended here; at first it is not known.
-    nanoseconds child_cost = std::chrono::hours(1);
+    nanoseconds child_cost = std::chrono::seconds(1);
     /// How long the last theft took until there was something to start.
     nanoseconds theft_cost{};
     duty<operation> woken;  ///< The same, posted by whoever sets `wake_posted`.
     std::atomic<bool> wake_posted = false;
     biased_lock lock;
     range_list ranges;
-    /// How many children of the outermost range there are to start, as far as others can tell before
+    /// How many children of the outermost range that has some there are to start, as far as others can tell before
     /// they take the lock.
     std::atomic<std::size_t> left = 0;
 
     /// To be called by the owner when `ranges` has changed.
     void note_left() noexcept {
-        const child_range* const from = ranges.outermost();
+        const child_range* const from = ranges.outermost_with_children();
         left.store(from == nullptr ? 0 : from->left(), std::memory_order_relaxed);
     }
 
