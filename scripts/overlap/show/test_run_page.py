@@ -280,7 +280,7 @@ def test_tables_comparisons_and_claims_read_the_same_samples():
     assert series.values == {1: 1.0, 2: 1.1, 3: 1.2} and series.middle() == 1.1
     cells = cells_of(records, name)
     assert cells["wall"] == "1.10 s" and cells["min–max"] == "1.00–1.20 s"
-    assert overview(records, "gather/a:wall").splitlines()[-1].split(" | ")[3] == "1.10 s"
+    assert overview(records, "gather/a:wall").splitlines()[-1].endswith("| 1.10 s |")
     # A metric that the repetition lacks keeps the value of the block that it stands in for.
     samples[0]["counters"]["bytes_per_task"] = 128.0
     (series,) = from_records(records).seen_by(METRICS["memory"]).series
@@ -312,4 +312,4 @@ def test_what_the_load_generator_bound_is_no_figure_of_the_server(bound, shown):
     assert (words["wall"], words["p99"], words["cpu"]) == (told, told, "")
     assert words["max"] == "longest lateness or latency: not measured"
     line = overview(records, "echo/100x64:wall").splitlines()[-1]
-    assert line.split(" | ")[3] == (told or shown)
+    assert line.strip("| ").split(" | ")[2] == (told or shown)
