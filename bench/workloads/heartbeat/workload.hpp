@@ -13,8 +13,7 @@ namespace overlap::bench {
 class heartbeat_workload : public workload_defaults<heartbeat_case, pulse> {
 public:
     explicit heartbeat_workload(const heartbeat_case& given)
-        : given_(given), expected_(oracle(given)),
-          expected_of_warm_up_(oracle(warm_up(given))) {}
+        : given_(given), expected_(oracle(given)), expected_of_warm_up_(oracle(warm_up(given))) {}
 
     static double expected_s(const heartbeat_case& given, std::size_t) { return given.beating_s(); }
     static double least_spans_s(const heartbeat_case& given) { return given.beating_s(); }
