@@ -115,7 +115,7 @@ def _path(text: str) -> Path:
     try:
         return Path(text).resolve()
     except RuntimeError as error:  # A loop of symbolic links, until Python 3.13.
-        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+        raise UsageError(f"{text}: {error}") from error
 
 
 def binary_arguments(

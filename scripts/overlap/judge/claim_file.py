@@ -100,6 +100,8 @@ def _bounds(table: dict[str, Any], where: str) -> tuple[float | None, float | No
         between = table["between"]
         if len(between) != 2 or not all(type(value) in (int, float) for value in between):
             raise ValueError(f"{where}: between = {between!r}: expected two numbers")
+        if between[0] > between[1]:
+            raise ValueError(f"{where}: between = {between!r}: expected the smaller one first")
         bounds = (between[0], between[1])
     if any(bound is not None and not bound > 0 for bound in bounds):
         raise ValueError(f"{where}: bounds must be above 0")
@@ -122,8 +124,10 @@ def _claim(table: Any, sources: Mapping[str, str], where: str) -> Claim:
     _check_keys(table, CLAIM_KEYS, needed, where)
     where = f"claim {table['name']}"
     for source in table["said_in"]:
-        if source not in sources:
+        if not isinstance(source, str) or source not in sources:
             raise ValueError(f"{where}: said_in: {source!r}: expected some of {', '.join(sources)}")
+    if table.get("most_blocks", 1) < 1:
+        raise ValueError(f"{where}: most_blocks = {table['most_blocks']}: expected one or more")
     findings = [finding.value for finding in Finding]
     if table["expected"] not in findings:
         raise ValueError(
@@ -154,6 +158,7 @@ def read_claims(path: Path = PATH) -> list[Claim]:
             tables = tomllib.load(file)
         _check_keys(tables, {"sources": dict, "claim": list}, {"claim"}, "the file")
         sources = tables.get("sources", {})
+        _check_keys(sources, dict.fromkeys(sources, str), set(), "sources")
         claims = [
             _claim(table, sources, f"claim number {number}")
             for number, table in enumerate(tables["claim"], start=1)
@@ -165,5 +170,7 @@ def read_claims(path: Path = PATH) -> list[Claim]:
         return claims
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
+    except RecursionError:
+        raise UsageError(f"{path}: brackets nested too deep; expected claims") from None
     except ValueError as error:  # tomllib's own errors among them.
         raise UsageError(f"{path}: {error}") from error
