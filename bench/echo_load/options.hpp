@@ -4,10 +4,25 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 namespace overlap::load {
+
+/// How the due times of an open loop follow each other.
+enum class arrivals {
+    poisson,  ///< At random, independently of each other, and each on a connection drawn likewise.
+    even,     ///< At equal distances, on one connection after the other.
+};
+
+/// Messages that are due at times of their own, whether or not earlier ones have come back.
+struct open_loop {
+    double rate_per_s = 0;  ///< Over all connections.
+    arrivals how = arrivals::poisson;
+    std::optional<double> duration_s;  ///< Decides how many messages there are, if given.
+    std::optional<double> warm_up_s;   ///< Messages due before are not counted; else a tenth.
+};
 
 struct load_options {
     std::string host = "127.0.0.1";
@@ -18,6 +33,7 @@ struct load_options {
     std::size_t at_once = 1;   ///< No connection ends before so many of them have had a reply.
     std::uint64_t seed = 1;
     std::chrono::nanoseconds timeout = std::chrono::seconds(10);  ///< For one step of the server.
+    std::optional<open_loop> open;  ///< Else a closed loop: one message outstanding on each.
 };
 
 /// The request itself cannot be carried out, whatever the server does. what() is one line.

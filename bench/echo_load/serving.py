@@ -15,7 +15,11 @@ ECHO_LOAD = BINARIES / "echo_load"
 KEYS = {
     "connections", "messages", "bytes", "wall_s", "messages_per_s", "latency_p50_s",
     "latency_p99_s", "latency_p999_s", "latency_max_s", "latency_mean_s", "bytes_echoed", "cpu_s",
-    "little_error", "generator_idle", "generator_bound", "verified",
+    "little_error", "generator_idle", "generator_bound", "gates", "verified",
+}  # fmt: skip
+KEYS_OF_OPEN_LOOP = {
+    "messages_measured", "warm_up_s", "offered_per_s", "answered_share", "backlog",
+    "send_lateness_p99_s",
 }  # fmt: skip
 
 
@@ -60,14 +64,21 @@ def echo(server, connection):
         connection.sendall(data)
 
 
-def echo_load(port, *options, connections=1, messages=10, size=64, timeout=5, **kwargs):
+def command_of(port, *options, connections=1, messages=10, size=64, timeout=5):
+    """With messages=None the options say how many."""
+    count = [] if messages is None else ["--messages", messages]
     command = [
-        ECHO_LOAD, "--port", port, "--connections", connections, "--messages", messages,
+        ECHO_LOAD, "--port", port, "--connections", connections, *count,
         "--bytes", size, "--timeout", timeout, *options,
     ]  # fmt: skip
+    return [str(word) for word in command]
+
+
+def echo_load(port, *options, settings=None, **request):
     return subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=60, **kwargs
-    )
+        command_of(port, *options, **request), capture_output=True, text=True, timeout=60,
+        check=False, **(settings or {}),
+    )  # fmt: skip
 
 
 def summary_of(finished):

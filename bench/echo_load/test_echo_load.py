@@ -22,7 +22,7 @@ def test_json_has_every_figure_and_they_agree():
     assert summary["latency_mean_s"] <= summary["latency_max_s"]
     assert 0 < summary["cpu_s"] <= summary["wall_s"] * 1.01
     assert 0 <= summary["generator_idle"] < 1
-    assert summary["generator_bound"] == (summary["generator_idle"] < 0.1)
+    assert summary["generator_bound"] == (summary["generator_idle"] < 0.2)
 
 
 def test_closed_loop_obeys_littles_law():
@@ -160,7 +160,7 @@ def test_the_soft_limit_of_descriptors_is_raised():
     with serving(echo) as server:
         finished = echo_load(
             server.port, "--json", connections=100,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (50, 1000)),
+            settings={"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (50, 1000))},
         )  # fmt: skip
     assert summary_of(finished)["connections"] == 100
 

@@ -202,6 +202,6 @@ def test_nobody_listening_is_refused():
 def test_too_few_descriptors_are_named_before_connecting():
     finished = echo_load(
         1, connections=200,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)),
+        settings={"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))},
     )  # fmt: skip
     assert_fails(finished, 1, "200 connections need 216 descriptors", "may have 100", "ulimit")

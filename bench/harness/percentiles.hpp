@@ -14,10 +14,11 @@ namespace overlap::bench {
 /// smallest n that make it 95%: ln(0.05) / ln(q).
 inline constexpr std::size_t enough_for_p99 = 299;
 inline constexpr std::size_t enough_for_p999 = 2995;
+inline constexpr std::size_t enough_for_p9999 = 29'956;
 
 /// Pairs of a name and seconds, by nearest rank (the smallest observation that at least a share q of
-/// all do not exceed): prefix + "_p50_s"; "_p99_s" and "_p999_s" where there are enough observations;
-/// "_max_s". None of no observations, which are in nanoseconds.
+/// all do not exceed): prefix + "_p50_s"; "_p99_s", "_p999_s" and "_p9999_s" where there are enough
+/// observations; "_max_s". None of no observations, which are in nanoseconds.
 template <class Nanoseconds>
 std::vector<std::pair<std::string, double>> percentiles(const std::string& prefix,
                                                         std::vector<Nanoseconds> observations) {
@@ -32,6 +33,7 @@ std::vector<std::pair<std::string, double>> percentiles(const std::string& prefi
     add("_p50_s", 0.5, 1);
     add("_p99_s", 0.99, enough_for_p99);
     add("_p999_s", 0.999, enough_for_p999);
+    add("_p9999_s", 0.9999, enough_for_p9999);
     add("_max_s", 1, 1);
     return found;
 }
