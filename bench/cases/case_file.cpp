@@ -118,6 +118,19 @@ std::int64_t case_reader::integer(std::string_view key, std::int64_t least, std:
     return value->get();
 }
 
+void case_reader::read_optional(std::string_view key, std::string& into,
+                                std::initializer_list<std::string_view> words) {
+    mention({key});
+    if (!has(key)) return;
+    const auto* text = table_->keys.get(key)->as_string();
+    if (text == nullptr || std::find(words.begin(), words.end(), text->get()) == words.end()) {
+        std::string expected = "one of";
+        for (const std::string_view each : words) expected.append(" ").append(each);
+        fail(key, expected);
+    }
+    into = text->get();
+}
+
 void case_reader::read(std::string_view key, nanoseconds& into, std::string_view expected) {
     into = table_->duration(table_->require(key, expected), key);
 }

@@ -53,6 +53,9 @@ public:
         mention({key});
         if (has(key)) read(key, into, least, most);
     }
+    /// One of `words`, where it is given.
+    void read_optional(std::string_view key, std::string& into,
+                       std::initializer_list<std::string_view> words);
     /// Seconds, from 0 to 3,600. `expected` is what else there could be.
     void read(std::string_view key, nanoseconds& into, std::string_view expected = "seconds");
     /// A list of at least one.

@@ -66,8 +66,11 @@ TEST_F(CaseFile, ReadsTheCasesOfTheSuite) {
     EXPECT_EQ(gather[2].leaves(), 1'000'000U);
     EXPECT_EQ(gather[2].task_count(), 1'111'110U);
     EXPECT_EQ(gather[4].cores, 1U);
-    ASSERT_EQ(echo.size(), 4U);
+    ASSERT_EQ(echo.size(), 5U);
     EXPECT_EQ(echo[3].bytes, 16'384U);
+    EXPECT_EQ(echo[3].rate, 0U);
+    EXPECT_EQ(echo[4].rate, 10'000U);
+    EXPECT_EQ(echo[4].arrivals, "poisson");
     EXPECT_EQ(heartbeat[1].parts, 100U);
     EXPECT_EQ(heartbeat[1].interval, std::chrono::milliseconds(1));
     EXPECT_EQ(mix[0].wait, std::chrono::milliseconds(19));
@@ -95,6 +98,16 @@ TEST_F(CaseFile, SaysWhatIsWrongAndWhere) {
                 testing::HasSubstr("min <= max"));
     EXPECT_THAT(complaint("[echo.a]\nconnections = 1_000_000_000_000\nmessages = 1\nbytes = 1"),
                 testing::HasSubstr("2: [echo.a] connections = 1000000000000: expected"));
+    const std::string echo = "[echo.a]\nconnections = 1\nmessages = 1\nbytes = 1\n";
+    for (const char* rate : {"0", "-1", "1_000_000_000_000", "nan", "1e12", "'fast'"}) {
+        EXPECT_THAT(complaint(echo + "rate = " + rate),
+                    testing::HasSubstr("expected a whole number from 1 to 10000000"));
+    }
+    EXPECT_THAT(complaint(echo + "rate = 1\narrivals = 'odd'"),
+                testing::HasSubstr("6: [echo.a] arrivals = 'odd': expected one of poisson even"));
+    EXPECT_THAT(complaint(echo + "rate = 1\narrivals = 1"), testing::HasSubstr("one of poisson"));
+    EXPECT_THAT(complaint(echo + "arrivals = 'even'"),
+                testing::HasSubstr("5: [echo.a] arrivals = 'even': expected a key `rate` with it"));
     EXPECT_THAT(complaint("[gather.a]\nfan_out = 1000\ndepth = 9"),
                 testing::HasSubstr("at most 100000000 leaves"));
     EXPECT_THAT(complaint("[gather.a]\nfan_out = 1.5"), testing::HasSubstr("a whole number"));

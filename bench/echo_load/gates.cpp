@@ -23,6 +23,13 @@ std::string digits(double value, int after_point = 0) {
     return text.str();
 }
 
+/// With commas between thousands.
+std::string whole(double value) {
+    std::string text = digits(value);
+    for (std::size_t place = text.size(); place > 3;) text.insert(place -= 3, 1, ',');
+    return text;
+}
+
 std::string percent(double share) { return digits(share * 100) + "%"; }
 
 /// Of an open loop; times are nanoseconds since its start.
@@ -115,7 +122,7 @@ steadiness steadiness_of(const load_result& result) {
 
 std::string overloaded(const steadiness& found) {
     return "overloaded: answered " + percent(found.answered_share()) + " of " +
-           digits(found.offered_per_s) + "/s";
+           whole(found.offered_per_s) + "/s";
 }
 
 std::vector<std::string> gates_of(const load_result& result, double little_error) {

@@ -35,7 +35,7 @@ inline constexpr std::uint64_t unanswered = ~std::uint64_t{0};
 
 steadiness steadiness_of(const load_result& result);
 
-/// "overloaded: answered 61% of 40000/s".
+/// "overloaded: answered 61% of 40,000/s".
 std::string overloaded(const steadiness& found);
 
 /// Why rate and latency are not the server's, in words: each gate's name, a colon and what was found.

@@ -43,6 +43,20 @@ double own_cpu_s() {
 
 double seconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
 
+/// As epoll_pwait2(2), also on kernels before Linux 5.11 or where a filter refuses the call: these wait
+/// in whole milliseconds, rounded down.
+int wait_for(int epoll, std::span<epoll_event> events, const timespec& longest) {
+    static bool in_nanoseconds = true;
+    const auto size = static_cast<int>(events.size());
+    if (in_nanoseconds) {
+        const int count = ::epoll_pwait2(epoll, events.data(), size, &longest, nullptr);
+        if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
+        in_nanoseconds = false;
+    }
+    const auto milliseconds = longest.tv_sec * 1000 + longest.tv_nsec / 1'000'000;
+    return ::epoll_wait(epoll, events.data(), size, static_cast<int>(milliseconds));
+}
+
 class generator {
 public:
     explicit generator(const load_options& options)
@@ -101,9 +115,9 @@ private:
         std::array<epoll_event, batch> events;
         const std::uint64_t before = now_ns();
         const timespec longest = longest_wait(before);
-        const int count = ::epoll_pwait2(epoll_.get(), events.data(), batch, &longest, nullptr);
+        const int count = wait_for(epoll_.get(), events, longest);
         const std::uint64_t after = now_ns();
-        if (count < 0 && errno != EINTR) throw_errno(errno, "epoll_pwait2");
+        if (count < 0 && errno != EINTR) throw_errno(errno, "epoll_wait");
         idle_ns_ += after - before;
         for (int i = 0; i < count; ++i) {
             const epoll_event& event = events[static_cast<std::size_t>(i)];

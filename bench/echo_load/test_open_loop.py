@@ -151,7 +151,7 @@ def test_too_much_is_told_in_words():
 def test_what_is_not_answered_in_bounded_time_is_an_error():
     with serving(one_message_in(0.02)) as server:
         finished = at_rate(server.port, 1000, messages=500, timeout=0.5)
-    assert_fails(finished, 1, "overloaded: answered", "of 1000/s", "0.5 s after the last was due")
+    assert_fails(finished, 1, "overloaded: answered", "of 1,000/s", "0.5 s after the last was due")
 
 
 def test_a_backlog_that_grows_is_found_where_nearly_all_is_answered():

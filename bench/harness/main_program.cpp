@@ -115,6 +115,7 @@ void run_entry(benchmark::State& state, const entry& what, const measuring_optio
     auto wall = found.walls_s.begin();
     for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(*wall++);
     for (const auto& [name, value] : found.figures) state.counters[name] = value;
+    if (!found.gates.empty()) state.SetLabel(one_line(found.gates));
 }
 
 /// The file reporter needs a wrapper of its own only when it is wanted. Google Benchmark makes its own

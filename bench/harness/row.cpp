@@ -9,6 +9,7 @@
 #include <iostream>
 #include <sstream>
 #include <unistd.h>
+#include <utility>
 
 namespace overlap::bench {
 
@@ -71,6 +72,11 @@ public:
     }
 
 private:
+    struct load_found {
+        counters figures;
+        std::string gates;
+    };
+
     void measure_time(outcome& found) {
         child process(options_.trace ? purpose::measure_trace : purpose::measure, {}, row_.body);
         std::vector<counters> runs;
@@ -91,14 +97,15 @@ private:
             // Spans are averaged over the time that the server ran, which began before the
             // load's clock did.
             if (kind == "traced") traced["wall_s"] = figures.at("wall_s");
-            for (const auto& [name, value] : load_) figures[name] = value;
-            load_.clear();
+            for (const auto& [name, value] : load_.figures) figures[name] = value;
+            const std::string gates = std::exchange(load_, {}).gates;
             if (kind == "iteration") {
                 last_iteration = clock::now();
                 complete(figures, row_, counted_s);
                 expect_possible(std::max(0.0, figures.at("cpu_s") - cpu_rounded_s()) / counted_s,
                                 "cores kept busy", available_cores());
                 found.walls_s.push_back(figures.at("wall_s"));
+                if (!gates.empty()) found.gates = gates;
                 runs.push_back(std::move(figures));
             } else if (kind == "traced" || kind == "flights") {
                 traced.merge(figures);
@@ -114,6 +121,11 @@ private:
             found.figures["peak_in_flight"] = traced.at("peak_in_flight");
         }
         found.figures["verified"] = 1;
+        if (!found.gates.empty()) leave_out_latencies(found.figures);
+    }
+
+    static void leave_out_latencies(counters& figures) {
+        std::erase_if(figures, [](const auto& each) { return each.first.starts_with("latency_"); });
     }
 
     /// The kernel counts the CPU time of other processes in ticks, user and system time each (proc(5)).
@@ -229,7 +241,7 @@ private:
     }
 
     /// The figures of the load; when it fails, what the server has to say of that comes first.
-    counters load_for(child& server, const json& ready, clock::time_point deadline) {
+    load_found load_for(child& server, const json& ready, clock::time_point deadline) {
         try {
             return generate_load(ready, deadline);
         } catch (const timed_out&) {
@@ -252,38 +264,63 @@ private:
     }
 
     /// Has echo_load send the messages that a server in the measuring process is waiting for.
-    counters generate_load(const json& ready, clock::time_point deadline) {
+    load_found generate_load(const json& ready, clock::time_point deadline) {
         const auto told = [&](const char* name) {
             return std::to_string(ready.at(name).get<std::size_t>());
         };
-        program load({options_.load_binary, "--json", "--port", told("port"), "--connections",
-                      told("connections"), "--messages", told("messages"), "--bytes", told("bytes"),
-                      "--at-once", told("at_once"), "--timeout",
-                      std::to_string(std::min(options_.timeout_s / 2, silence_s))});
+        std::vector<std::string> request{
+            options_.load_binary,
+            "--json",
+            "--port",
+            told("port"),
+            "--connections",
+            told("connections"),
+            "--messages",
+            told("messages"),
+            "--bytes",
+            told("bytes"),
+            "--at-once",
+            told("at_once"),
+            "--timeout",
+            std::to_string(std::min(options_.timeout_s / 2, silence_s))};
+        if (ready.at("rate") != 0) {
+            request.insert(request.end(), {"--rate", told("rate"), "--arrivals",
+                                           ready.at("arrivals").get<std::string>()});
+        }
+        program load(request);
         const auto result = load.finish(deadline);
         if (const std::string end = describe_end(result.status); !end.empty()) {
             const std::string said = result.errors.substr(0, result.errors.find('\n'));
-            const std::string limit = "echo_load: limit: ";
-            if (said.starts_with(limit)) throw std::runtime_error(said.substr(limit.find("limit")));
+            const std::string name = "echo_load: ";
+            for (const char* words : {"limit: ", "overloaded: "}) {
+                if (said.starts_with(name + words)) {
+                    throw std::runtime_error(said.substr(name.size()));
+                }
+            }
             throw std::runtime_error("failed: " + (said.empty() ? "echo_load " + end : said));
         }
         const json report = json::parse(result.output);
         if (report.at("verified") != 1) throw std::runtime_error("wrong: bytes that came back");
-        counters figures;
+        load_found found;
+        counters& figures = found.figures;
         for (const char* name : {"wall_s", "latency_p50_s", "latency_p99_s", "latency_p999_s",
-                                 "latency_max_s", "latency_mean_s"}) {
+                                 "latency_p9999_s", "latency_max_s", "latency_mean_s",
+                                 "offered_per_s", "answered_share", "send_lateness_p99_s"}) {
             if (report.contains(name)) figures[name] = report.at(name);
+        }
+        for (const auto& gate : report.at("gates")) {
+            found.gates += (found.gates.empty() ? "" : "; ") + gate.get<std::string>();
         }
         figures["generator_cpu_s"] = report.at("cpu_s");
         figures["generator_bound"] = report.at("generator_bound") == true ? 1 : 0;
         figures["little_error"] = report.at("little_error");
-        return figures;
+        return found;
     }
 
     const row& row_;
     const measuring_options& options_;
     clock::duration patience_;
-    counters load_;
+    load_found load_;
 };
 
 }  // namespace

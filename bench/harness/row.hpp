@@ -49,6 +49,9 @@ struct outcome {
     std::string error;
     std::vector<double> walls_s;  ///< By iteration.
     counters figures;             ///< Medians over the iterations.
+    /// Why the load says that rate and latency are not the server's, in words; then they are no
+    /// figures. Empty if they are.
+    std::string gates = {};
 };
 
 /// The most memory that a run with so many tasks had resident.

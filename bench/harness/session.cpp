@@ -65,6 +65,8 @@ void session::ready_for_load(std::uint16_t port, const server_load& load, std::s
           {"connections", load.connections},
           {"messages", load.messages},
           {"bytes", load.bytes},
+          {"rate", load.rate},
+          {"arrivals", load.arrivals},
           {"at_once", std::min(load.connections, task_limit)}});
 }
 

@@ -49,6 +49,8 @@ struct server_load {
     std::size_t connections = 0;
     std::size_t messages = 0;  ///< Of each connection.
     std::size_t bytes = 0;     ///< Of each message.
+    std::size_t rate = 0;      ///< Messages a second over all connections; 0: a closed loop.
+    std::string arrivals;      ///< Of an open loop, as echo_load calls them.
 };
 
 /// The measuring process's end of the line to the benchmark binary.

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace overlap::bench {
 
@@ -15,6 +16,8 @@ struct echo_case : case_base {
     std::size_t connections = 0;
     std::size_t messages = 0;  ///< Of each connection.
     std::size_t bytes = 0;     ///< Of each message.
+    std::size_t rate = 0;      ///< Messages a second over all connections; 0: a closed loop.
+    std::string arrivals = "poisson";
 
     [[nodiscard]] std::size_t task_count() const noexcept { return connections; }
 
@@ -25,9 +28,13 @@ struct echo_case : case_base {
     void read(case_reader& reader) {
         constexpr std::int64_t most_connections = 1'000'000;
         constexpr std::int64_t most_bytes = std::int64_t{64} << 20;
+        constexpr std::int64_t most_rate = 10'000'000;
         reader.read("connections", connections, 1, most_connections);
         reader.read("messages", messages, 1, most_tasks);
         reader.read("bytes", bytes, 1, most_bytes);
+        reader.read_optional("rate", rate, 1, most_rate);
+        if (reader.has("arrivals") && rate == 0) reader.fail("arrivals", "a key `rate` with it");
+        reader.read_optional("arrivals", arrivals, {"poisson", "even"});
     }
 
     [[nodiscard]] nlohmann::json to_json() const {

@@ -12,6 +12,11 @@ namespace overlap::bench {
 
 static_assert(workload<echo_workload>);
 
+double echo_workload::expected_s(const echo_case& given, std::size_t) {
+    if (given.rate == 0) return 0;
+    return static_cast<double>(work_items(given)) / static_cast<double>(given.rate);
+}
+
 echo_case echo_workload::warm_up(echo_case given) {
     given.messages = std::max<std::size_t>(given.messages / 10, 1);
     return given;
@@ -25,6 +30,7 @@ bool echo_workload::has_memory(const echo_case& given, bool uses_processes) {
 echo_case echo_workload::for_memory(echo_case given, const memory_run& how) {
     given.connections = given.connections * how.quarters / 4;
     given.messages = 1;
+    given.rate = 0;
     return given;
 }
 

@@ -24,12 +24,14 @@ public:
     }
     /// The load holds so many connections open until each of them has been served.
     static std::size_t least_in_flight(const echo_case&, std::size_t possible) { return possible; }
+    static double expected_s(const echo_case& given, std::size_t task_limit);
     static echo_case warm_up(echo_case given);
     static bool has_memory(const echo_case& given, bool uses_processes);
     static echo_case for_memory(echo_case given, const memory_run& how);
 
     static std::optional<server_load> load_of(const echo_case& given) {
-        return server_load{given.connections, given.messages, given.bytes};
+        return server_load{given.connections, given.messages, given.bytes, given.rate,
+                           given.arrivals};
     }
     void begin(session& line, const echo_case& given, std::size_t task_limit);
     template <class Runtime, class Log>

@@ -2,7 +2,8 @@
 Google Benchmark wrote. All that prints, draws or judges goes through it."""
 
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -21,14 +22,29 @@ from overlap.records.slow import SlowRows, rules_of
 Counters = dict[str, float]
 
 GENERATOR_BOUND = "generator-bound"
-# Of the samples of a row so many may be bound by the load generator before it has no figures of it.
-BOUND_SHARE = 0.1
+# Of the samples of a row a gate may close on so many before it has none of the figures behind it.
+GATED_SHARE = 0.1
+# Gates of a server that did not do what was asked of it: no figure of it means anything.
+OF_SERVER = ("overloaded", "backlog still growing")
 
 
-def _is_of_generator(counter: str) -> bool:
-    """Whether a figure says as much of the load generator as of the server, if that had no time left:
-    replies then wait in its queue, and not in the server's."""
-    return counter in ("wall_s", "wall_per_task_s") or counter.startswith("latency_")
+def _is_behind(gates: Sequence[str], counter: str) -> bool:
+    """Whether these gates say that a figure is not the server's. The load generator's own say it of
+    what it measured: replies waited in its queue, not in the server's."""
+    if any(gate.startswith(OF_SERVER) for gate in gates):
+        return not counter.startswith(("bytes_per_task", "peak_memory", "generator_", "offered_"))
+    times = ("wall_s", "wall_per_task_s", "tasks_per_s")
+    return bool(gates) and (counter in times or counter.startswith("latency_"))
+
+
+def _gates_of(sample: Mapping[str, Any]) -> list[str]:
+    """In words; records from before there were others have a number for one of them."""
+    found: list[str] = sample.get("gates", [])
+    return found or ([GENERATOR_BOUND] if sample["counters"].get("generator_bound") else [])
+
+
+def gate_name(words: str) -> str:
+    return words.partition(":")[0]
 
 
 class Choice(Enum):
@@ -54,6 +70,7 @@ class Series:
     attempted: set[int] = field(default_factory=set)  # Blocks with a sample, good or not.
     failures: dict[int, str] = field(default_factory=dict)  # By block, the last one in words.
     error: str = ""  # Of the last sample that failed, if no later one went well; `wrong` stays.
+    gates: dict[int, list[str]] = field(default_factory=dict)  # By block, where one closed.
     counted: Counters = field(default_factory=dict)  # Apart from the samples, once.
     model: str = ""  # Of a run with peers: how the backend runs things at once.
     metric: Metric | None = None
@@ -84,24 +101,35 @@ class Series:
         return self.error.startswith("wrong")
 
     @cached_property
-    def bound(self) -> set[int]:
-        """Blocks in which the load generator had no time left."""
-        return {b for b, counters in self.by_block.items() if counters.get("generator_bound")}
-
-    @property
-    def is_generator_bound(self) -> bool:
-        return len(self.bound) > BOUND_SHARE * len(self.by_block)
+    def gate(self) -> str:
+        """What closed on the row as a whole, in words: the most frequent gate, of its samples the one
+        in the middle. Empty if the row has its figures."""
+        if len(self.gates) <= GATED_SHARE * len(self.by_block):
+            return ""
+        names = Counter(gate_name(found[0]) for found in self.gates.values())
+        name = max(sorted(names), key=lambda each: names[each])
+        words = sorted(found[0] for found in self.gates.values() if gate_name(found[0]) == name)
+        return words[len(words) // 2]
 
     @cached_property
     def sound(self) -> dict[int, Counters]:
-        """What was counted, by block, without what was the load generator's."""
-        bound = set(self.by_block) if self.is_generator_bound else self.bound
+        """What was counted, by block, without what is not the server's."""
+        of_row = [self.gate] if self.gate else []
         return {
-            block: {name: value for name, value in counters.items() if not _is_of_generator(name)}
-            if block in bound
-            else counters
+            block: {
+                name: value
+                for name, value in counters.items()
+                if not _is_behind([*of_row, *self.gates.get(block, [])], name)
+            }
             for block, counters in self.by_block.items()
         }
+
+    def _closed_on(self, names: Iterable[str]) -> str:
+        """In words, what closed on these figures."""
+        if not self.gate or not any(_is_behind([self.gate], name) for name in names):
+            return ""
+        said = self.gate if self.gate.startswith(OF_SERVER) else gate_name(self.gate)
+        return f"{said} in {len(self.gates)} of {len(self.by_block)} samples"
 
     @cached_property
     def every_value(self) -> dict[int, float]:
@@ -132,13 +160,14 @@ class Series:
             return self.row.skip
         if self.is_wrong:
             return self.error
-        if self.values if self.metric else self.by_block:
-            return ""
-        if self.error or not self.by_block:
+        if not self.by_block:
             return self.error or "not measured yet"
-        if self.is_generator_bound and self.metric and self.metric.of_any(self.by_block.values()):
-            return f"{GENERATOR_BOUND} in {len(self.bound)} of {len(self.by_block)} samples"
-        return f"{self.metric.title}: not measured" if self.metric else ""
+        if not self.metric:
+            return self._closed_on(["cpu_s"])
+        if self.values:
+            return ""
+        names = [name for several in self.metric.counters for name in several]
+        return self._closed_on(names) or self.error or f"{self.metric.title}: not measured"
 
     def seen_by(self, metric: Metric) -> "Series":
         """The same samples, with their values of a metric."""
@@ -177,6 +206,8 @@ class Series:
             self.error = self.error if self.is_wrong else sample["error"]
             return
         self.by_block[block] = sample["counters"]
+        if gates := _gates_of(sample):
+            self.gates[block] = gates
         self.error = self.error if self.is_wrong else ""
         if is_dirty(sample):
             self.dirty.add(block)

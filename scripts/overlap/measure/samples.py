@@ -39,12 +39,14 @@ class Sample:
     cpu_s: float = 0.0  # Of the process and its children, whatever they did.
     counters: dict[str, float] = field(default_factory=dict)
     error: str = ""
+    gates: list[str] = field(default_factory=list)  # What the load says against its figures.
     context: dict[str, Any] = field(default_factory=dict)
     contamination: dict[str, object] = field(default_factory=dict)
 
     def to_record(self) -> dict[str, Any]:
         record: dict[str, Any] = {"started": self.started, "duration_s": round(self.duration_s, 6)}
         record |= {"error": self.error} if self.error else {"counters": self.counters}
+        record |= {"gates": self.gates} if self.gates and not self.error else {}
         return record | {"contamination": self.contamination}
 
 
@@ -151,6 +153,8 @@ def _read_answer(sample: Sample, row: str, output: str) -> None:
     else:
         sample.counters = _counters(found[0])
         sample.error = _fault(sample.counters)
+        # Google Benchmark's place for words beside figures.
+        sample.gates = [gate for gate in str(found[0].get("label", "")).split("; ") if gate]
 
 
 def _counters(entry: dict[str, Any]) -> dict[str, float]:

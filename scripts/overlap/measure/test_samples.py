@@ -28,6 +28,16 @@ def test_a_sample_has_the_counters_of_its_row(tmp_path):
     assert set(sample.contamination) >= {"steal_share", "foreign_cpu_share", "dirty"}
 
 
+def test_what_a_load_says_against_its_figures_is_in_the_record(tmp_path):
+    record = measure(tmp_path, "gated", workload="echo").to_record()
+    assert record["gates"] == [
+        "generator late: p99 of sending is 90 us",
+        "generator-bound: busy",
+    ]
+    assert record["counters"]["cpu_s"] == 0.1
+    assert "gates" not in measure(tmp_path / "plain", "ok").to_record()
+
+
 @pytest.mark.parametrize(
     ("case", "words"),
     [

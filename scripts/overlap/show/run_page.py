@@ -7,7 +7,7 @@ from rich.text import Text
 
 from overlap.base.exits import UsageError
 from overlap.base.units import NOT_MEASURED, byte_count, plain, seconds, several_seconds, share
-from overlap.judge.series import BOUND_SHARE, GENERATOR_BOUND, Series, from_records
+from overlap.judge.series import GATED_SHARE, GENERATOR_BOUND, Series, from_records, gate_name
 from overlap.records.files import Records
 from overlap.records.models import OWN_VERSION, is_absent, language_of, model_of, place_of
 from overlap.show import grid
@@ -24,12 +24,18 @@ def _spread(row: Series) -> str:
 
 def _wall(row: Series, _: Series | None) -> str:
     wall_s = row.median_of("wall_s")
-    return GENERATOR_BOUND if wall_s is None and row.is_generator_bound else seconds(wall_s)
+    return gate_name(row.gate) if wall_s is None and row.gate else seconds(wall_s)
 
 
 def _percentiles(prefix: str) -> Cell:
     names = [f"{prefix}_{which}_s" for which in ("p50", "p99", "max")]
-    return lambda row, _: several_seconds([row.median_of(name) for name in names])
+
+    def cell(row: Series, _: Series | None) -> str:
+        if row.gate and prefix == "latency":
+            return gate_name(row.gate)
+        return several_seconds([row.median_of(name) for name in names])
+
+    return cell
 
 
 def _gaps(row: Series, _: Series | None) -> str:
@@ -183,12 +189,20 @@ def _retry_note(row: Series) -> str:
     return f"{row.name}: measured at the second try in {blocks}: {retried[-1]}"
 
 
+# What it means that a gate closed, where that is no fault of the server's.
+GENERATOR_GATES = {
+    GENERATOR_BOUND: "the load generator had no time left",
+    "generator late": "the load generator sent messages after they were due",
+}
+
+
 def _generator_notes(rows: Sequence[Series]) -> list[str]:
-    if not any(row.is_generator_bound for row in rows):
-        return []
+    found = {gate_name(row.gate) for row in rows if row.gate and not row.words}
     return [
-        f"{GENERATOR_BOUND}: the load generator had no time left in over {share(BOUND_SHARE)} of the "
-        "samples, so wall time and latency are its own; CPU and system calls a message still hold"
+        f"{name}: {GENERATOR_GATES.get(name, 'rate and latency are not those of a steady state')} "
+        f"in over {share(GATED_SHARE)} of the samples, so there are no wall times and latencies; "
+        "CPU and system calls a message still hold"
+        for name in sorted(found)
     ]
 
 

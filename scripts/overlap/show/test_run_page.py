@@ -310,6 +310,48 @@ def test_what_the_load_generator_bound_is_no_figure_of_the_server(bound, shown):
     }
     told = "" if shown == "1.00 s" else f"generator-bound in {bound} of 12 samples"
     assert (words["wall"], words["p99"], words["cpu"]) == (told, told, "")
-    assert words["max"] == "longest lateness or latency: not measured"
+    assert words["max"] == (told or "longest lateness or latency: not measured")
     line = overview(records, "echo/100x64:wall").splitlines()[-1]
     assert line.strip("| ").split(" | ")[2] == (told or shown)
+
+
+def gated(gates, of=12):
+    """Records of a row, with what `gates` says of its first blocks."""
+    name = "echo/100x64_at_10k/coroutine:uring"
+    samples = []
+    for block in range(of):
+        figures = {"wall_s": 1.0, "cpu_per_task_s": 4e-6, "parallelism": 0.1}
+        if block >= len(gates):
+            figures |= {"latency_p50_s": 2e-5, "latency_p99_s": 5e-5, "latency_max_s": 1e-3}
+        samples.append(sample(name, block, **figures))
+    for each, words in zip(samples, gates, strict=False):
+        each["gates"] = [words, "Little's law: off by 9%"]
+    return name, records_of([row(name, unit="message")], samples)
+
+
+def test_a_server_that_did_not_answer_what_was_offered_has_words_and_no_figures():
+    shares = range(61, 73)
+    name, records = gated([f"overloaded: answered {share}% of 40,000/s" for share in shares])
+    told = "overloaded: answered 67% of 40,000/s in 12 of 12 samples"
+    assert cells_of(records, name)["words"] == told
+    for metric in ("wall", "cpu", "p99", "P"):
+        (series,) = from_records(records).seen_by(METRICS[metric]).series
+        assert (series.words, series.values) == (told, {}), metric
+    assert told in overview(records, "echo/100x64_at_10k:cpu")
+
+
+def test_a_generator_that_was_late_takes_latency_and_leaves_cpu():
+    name, records = gated(["generator late: p99 of sending is 90.0 us"] * 3)
+    cells = cells_of(records, name)
+    assert (cells["words"], cells["CPU/message"]) == ("", "4.00 µs")
+    assert cells["wall"] == cells["latency p50 / p99 / max"] == "generator late"
+    assert "messages after they were due in over 10% of the samples" in markdown(records)
+    (series,) = from_records(records).seen_by(METRICS["p99"]).series
+    assert series.words == "generator late in 3 of 12 samples"
+
+
+def test_one_sample_that_a_gate_closed_on_is_left_out_and_the_others_count():
+    name, records = gated(["generator late: p99 of sending is 90.0 us"])
+    assert cells_of(records, name)["latency p50 / p99 / max"].startswith("20.0 / 50.0")
+    (series,) = from_records(records).seen_by(METRICS["p99"]).series
+    assert len(series.values) == 11 and series.words == ""
