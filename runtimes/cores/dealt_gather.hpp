@@ -71,7 +71,7 @@ public:
         // Whoever finds this still set has published before, and is seen from here on.
         thief.wake_posted.exchange(false, std::memory_order_acq_rel);
         thief.idle_since = thief.loop.now();
-        look_around(thief);
+        if (!begin_dealt(thief)) look_around(thief);
     }
 
 protected:
@@ -81,7 +81,7 @@ protected:
         if (thief.busy != 0 || thief.search_posted) return;
         const time_point now = thief.loop.now();
         const bool patient = now - thief.idle_since < search_time;
-        if (How == dealing::stealing && rob_anybody(thief, patient)) return;
+        if (How == dealing::stealing && (begin_dealt(thief) || rob_anybody(thief, patient))) return;
         if (patient) {
             std::this_thread::yield();  // (Which also has the kernel count this thread's time.)
             return post_search(thief);
@@ -245,9 +245,25 @@ private:
             if (block == nullptr) return;  // The owner keeps what nobody else can have.
             own_.end = from;
             note_shared();
-            if (How == dealing::stealing) group_.idle.remove(to);
-            group_.shards[to]->loop.post_remote(block);
+            shard<Loop>& other = *group_.shards[to];
+            child_range* nothing = nullptr;
+            if (How == dealing::stealing &&
+                other.dealt.compare_exchange_strong(nothing, block, std::memory_order_acq_rel)) {
+                group_.idle.remove(to);
+                post_wake(other);
+            } else {
+                other.loop.post_remote(block);
+            }
         }
+    }
+
+    /// Begins what has been dealt out to a shard on the calling thread, if nobody else has.
+    static bool begin_dealt(shard<Loop>& to) noexcept {
+        if (to.dealt.load(std::memory_order_relaxed) == nullptr) return false;
+        child_range* const block = to.dealt.exchange(nullptr, std::memory_order_acq_rel);
+        if (block == nullptr) return false;
+        handed_over::arrive(block);
+        return true;
     }
 
     /// From now on the end of the owner's children is not the end of the gather. For the owner, or
@@ -262,9 +278,12 @@ private:
     void wake_somebody() noexcept {
         const std::size_t idle = group_.idle.take();
         if (idle == idle_shards::most) return;
-        shard<Loop>& woken = *group_.shards[idle];
-        if (woken.wake_posted.exchange(true, std::memory_order_acq_rel)) return;
-        woken.loop.post_remote(&woken.woken);
+        post_wake(*group_.shards[idle]);
+    }
+
+    static void post_wake(shard<Loop>& sleeper) noexcept {
+        if (sleeper.wake_posted.exchange(true, std::memory_order_acq_rel)) return;
+        sleeper.loop.post_remote(&sleeper.woken);
     }
 
     /// A thief that is patient takes only what is worth its price; one that has waited takes whatever
@@ -273,6 +292,7 @@ private:
         const auto& all = thief.group->shards;
         for (std::size_t i = 1; i < all.size(); ++i) {
             shard<Loop>& victim = *all[(thief.index + i) % all.size()];
+            if (!patient && begin_dealt(victim)) return true;
             if (!has_any(victim) || (patient && !is_worth_while(thief, victim))) continue;
             const time_point begun = thief.loop.now();
             handed_over* const loot = rob(victim);
@@ -315,8 +335,10 @@ private:
 
     static bool any_left(shard<Loop>& thief) noexcept {
         const auto& all = thief.group->shards;
-        return std::any_of(all.begin(), all.end(),
-                           [&](shard<Loop>* each) { return each != &thief && has_any(*each); });
+        return std::any_of(all.begin(), all.end(), [&](shard<Loop>* each) {
+            return each->dealt.load(std::memory_order_relaxed) != nullptr ||
+                   (each != &thief && has_any(*each));
+        });
     }
 
     // ---- ending --------------------------------------------------------------------------------

@@ -142,6 +142,9 @@ struct shard {
     nanoseconds theft_cost{};
     duty<operation> woken;  ///< The same, posted by whoever sets `wake_posted`.
     std::atomic<bool> wake_posted = false;
+    /// What another shard has dealt out to this one, until this one, or one with nothing to do while this
+    /// one is long busy, takes it out.
+    std::atomic<child_range*> dealt = nullptr;
     biased_lock lock;
     range_list ranges;
     /// How many children of the outermost range that has some there are to start, as far as others can tell before
