@@ -103,6 +103,12 @@ def test_the_packages_of_the_peers_are_asked_for_only_with_peers(place):
     assert set(peers) == {*plain, *needed} and len(peers) == len(set(peers))
 
 
+def test_the_servers_are_asked_for_only_with_io(place):
+    plain = set_up(place, user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
+    servers = set_up(place, "--io", user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
+    assert set(servers) - set(plain) == {"nginx", "libnginx-mod-http-echo", "postgresql-15"}
+
+
 SUDO = {"sudo": 'shift; exec "$@"'}
 
 
