@@ -1,6 +1,9 @@
 #include "bench/cases/case_file.hpp"
 
+#include "bench/cases/sweeps.hpp"
 #include "overlap_cases.hpp"
+
+#include <overlap/core/cores.hpp>
 
 #include <algorithm>
 #include <array>
@@ -83,11 +86,19 @@ struct case_reader::table {
     std::string full_name;
     std::string name;
     const toml::table& keys;
+    std::vector<swept> values = {};  ///< Of keys that are swept, in this case of the family.
     std::set<std::string> known = {};
+
+    [[nodiscard]] const toml::node* find(std::string_view key) const {
+        for (const swept& each : values) {
+            if (each.key == key) return each.value.get();
+        }
+        return keys.get(key);
+    }
 
     const toml::node& require(std::string_view key, std::string_view expected) {
         known.insert(std::string(key));
-        const toml::node* node = keys.get(key);
+        const toml::node* node = find(key);
         if (node == nullptr) {
             complain(path, full_name, keys, "",
                      "a key `" + std::string(key) + "`: " + std::string(expected));
@@ -104,25 +115,39 @@ struct case_reader::table {
         }
         return nanoseconds(std::llround(seconds * 1e9));
     }
+
+    /// Of a number that follows the machine: `{ per_core = 32 }` is 32 for each core of the case.
+    [[nodiscard]] std::optional<std::int64_t> whole(const toml::node& node) const {
+        if (const auto* value = node.as_integer()) return value->get();
+        const auto* given = node.as_table();
+        if (given == nullptr || given->size() != 1) return std::nullopt;
+        const auto each = given->get("per_core") == nullptr
+                              ? std::nullopt
+                              : given->get("per_core")->value_exact<std::int64_t>();
+        if (!each || *each < 1 || *each > most_work) return std::nullopt;
+        const toml::node* held_to = find("cores");
+        const auto cores = held_to == nullptr ? std::nullopt : held_to->value<std::int64_t>();
+        return *each * cores.value_or(static_cast<std::int64_t>(available_cores()));
+    }
 };
 
 const std::string& case_reader::name() const noexcept { return table_->name; }
 
-bool case_reader::has(std::string_view key) const { return table_->keys.contains(key); }
+bool case_reader::has(std::string_view key) const { return table_->find(key) != nullptr; }
 
 std::int64_t case_reader::integer(std::string_view key, std::int64_t least, std::int64_t most) {
-    const auto* value = table_->require(key, "a whole number").as_integer();
-    if (value == nullptr || value->get() < least || value->get() > most) {
+    const auto value = table_->whole(table_->require(key, "a whole number"));
+    if (!value || *value < least || *value > most) {
         fail(key, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     }
-    return value->get();
+    return *value;
 }
 
 void case_reader::read_optional(std::string_view key, std::string& into,
                                 std::initializer_list<std::string_view> words) {
     mention({key});
     if (!has(key)) return;
-    const auto* text = table_->keys.get(key)->as_string();
+    const auto* text = table_->find(key)->as_string();
     if (text == nullptr || std::find(words.begin(), words.end(), text->get()) == words.end()) {
         std::string expected = "one of";
         for (const std::string_view each : words) expected.append(" ").append(each);
@@ -142,7 +167,7 @@ void case_reader::read(std::string_view key, std::vector<nanoseconds>& into) {
 }
 
 std::optional<case_reader> case_reader::inner(std::string_view key) {
-    const toml::node* node = table_->keys.get(key);
+    const toml::node* node = table_->find(key);
     if (node == nullptr || !node->is_table()) return std::nullopt;
     mention({key});
     const std::string name(key);
@@ -191,7 +216,8 @@ void case_file::check_all(const std::tuple<Cases...>*) const {
     (static_cast<void>(cases<Cases>()), ...);
 }
 
-case_file::case_file(const std::string& path) : path_(path) {
+case_file::case_file(const std::string& path, std::vector<std::size_t> cores)
+    : path_(path), cores_(std::move(cores)) {
     const std::string text = read_text(path);
     refuse_deep_keys(path, text);
     hash_ = hash_of(text);
@@ -206,6 +232,35 @@ case_file::case_file(const std::string& path) : path_(path) {
     check_all(static_cast<const all_cases*>(nullptr));
 }
 
+/// The values of each case of the family that a table stands for; one case without any if nothing in
+/// it is swept.
+std::vector<std::vector<swept>> family_of(const std::string& path, const std::string& full_name,
+                                          const toml::table& given,
+                                          const std::vector<std::size_t>& cores) {
+    std::vector<std::vector<swept>> family{{}};
+    bool is_swept = false;
+    for (const auto& [key, node] : given) {
+        try {
+            const std::vector<swept> values = values_of(key.str(), node);
+            if (values.empty()) continue;
+            if (std::exchange(is_swept, true)) throw std::invalid_argument("one sweep in a case");
+            family.clear();
+            for (const swept& each : values) family.push_back({each});
+        } catch (const std::invalid_argument& error) {
+            complain(path, full_name, node, key.str(), error.what());
+        }
+    }
+    if (cores.empty() || given.contains("cores")) return family;
+    std::vector<std::vector<swept>> on_each;
+    for (const auto& one : family) {
+        for (const std::size_t each : cores) {
+            on_each.push_back(one);
+            on_each.back().push_back(of_cores(each));
+        }
+    }
+    return on_each;
+}
+
 std::vector<case_reader> case_file::readers_of(const std::string& workload) const {
     const toml::node* node = content_->tables.get(workload);
     if (node == nullptr) return {};
@@ -213,25 +268,28 @@ std::vector<case_reader> case_file::readers_of(const std::string& workload) cons
     if (cases == nullptr) {
         complain(path_, workload, *node, "", "tables, one a case, e.g. [" + workload + ".mine]");
     }
+    // toml++ keeps tables sorted by name; the file's order is the author's.
+    std::vector<std::pair<std::string, const toml::node*>> in_order;
+    for (const auto& [key, each] : *cases) in_order.emplace_back(key.str(), &each);
+    std::stable_sort(in_order.begin(), in_order.end(), [](const auto& a, const auto& b) {
+        return a.second->source().begin.line < b.second->source().begin.line;
+    });
     std::vector<case_reader> readers;
-    for (const auto& [key, each] : *cases) {
-        const std::string name(key.str());
+    for (const auto& [name, each] : in_order) {
         std::string full = workload;
         full.append(".").append(name);
-        const auto* table = each.as_table();
-        if (table == nullptr) complain(path_, workload, each, name, "a table [" + full + "]");
+        const auto* table = each->as_table();
+        if (table == nullptr) complain(path_, workload, *each, name, "a table [" + full + "]");
         if (name.empty() || name.find_first_not_of(name_characters) != std::string::npos) {
-            complain(path_, workload, each, name, "a name of letters, digits, '_', '-' and '.'");
+            complain(path_, workload, *each, name, "a name of letters, digits, '_', '-' and '.'");
         }
-        readers.emplace_back(
-            std::make_shared<case_reader::table>(case_reader::table{path_, full, name, *table}));
+        for (const auto& values : family_of(path_, full, *table, cores_)) {
+            std::string suffix;
+            for (const swept& value : values) suffix += value.suffix();
+            readers.emplace_back(std::make_shared<case_reader::table>(
+                case_reader::table{path_, full + suffix, name + suffix, *table, values}));
+        }
     }
-    // toml++ keeps tables sorted by name; the file's order is the author's.
-    const auto line_of = [&](const case_reader& reader) {
-        return cases->get(reader.name())->source().begin.line;
-    };
-    std::stable_sort(readers.begin(), readers.end(),
-                     [&](const auto& a, const auto& b) { return line_of(a) < line_of(b); });
     return readers;
 }
 

@@ -42,7 +42,7 @@ public:
     [[nodiscard]] const std::string& name() const noexcept;
     [[nodiscard]] bool has(std::string_view key) const;
 
-    /// A whole number from `least` to `most`.
+    /// A whole number from `least` to `most`, or `{ per_core = n }`: n for each core of the case.
     template <std::integral Number>
     void read(std::string_view key, Number& into, std::int64_t least, std::int64_t most) {
         into = static_cast<Number>(integer(key, least, most));
@@ -87,8 +87,9 @@ struct case_base {
 
 class case_file {
 public:
-    /// Reads the cases of all workloads, whichever will be asked for. Throws case_error.
-    explicit case_file(const std::string& path);
+    /// Reads the cases of all workloads, whichever will be asked for. With some numbers of `cores` each
+    /// case that does not say on how many it runs is a family, one for each of them. Throws case_error.
+    explicit case_file(const std::string& path, std::vector<std::size_t> cores = {});
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
     /// FNV-1a of the file's bytes, as 16 hexadecimal digits.
@@ -115,6 +116,7 @@ private:
     [[nodiscard]] std::vector<case_reader> readers_of(const std::string& workload) const;
 
     std::string path_;
+    std::vector<std::size_t> cores_;
     std::string hash_;
     std::shared_ptr<const content> content_;
 };

@@ -122,6 +122,58 @@ TEST_F(CaseFile, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(complaint("\n[sleeps.a\n"), testing::StartsWith("2: "));
 }
 
+std::vector<std::string> names_of(const std::vector<gather_case>& cases) {
+    std::vector<std::string> names;
+    for (const auto& each : cases) names.push_back(each.name);
+    return names;
+}
+
+TEST_F(CaseFile, ASweptNumberMakesAFamily) {
+    const std::string list = "[gather.b]\nfan_out = 7\nwork = { sweep = [3, 1, 20] }\n";
+    const std::string progression =
+        "[gather.a]\nfan_out = { from = 1, to = 1000, factor = 10 }\n[sleeps.s]\ntasks = 1\n"
+        "delay_s = { from = 0.1, to = 0.3, factor = 1.5 }\n";
+    const auto file = read(list + progression);
+    const auto cases = file.cases<gather_case>();
+    EXPECT_THAT(names_of(cases),
+                testing::ElementsAre("b@work=3", "b@work=1", "b@work=20", "a@fan_out=1",
+                                     "a@fan_out=10", "a@fan_out=100", "a@fan_out=1000"));
+    EXPECT_EQ(cases[2].work, 20U);
+    EXPECT_EQ(cases[2].fan_out, 7U);
+    EXPECT_EQ(cases[5].fan_out, 100U);
+    const auto sleeps = file.cases<sleeps_case>();
+    ASSERT_EQ(sleeps.size(), 3U);
+    EXPECT_EQ(sleeps[1].name, "s@delay_s=0.15");
+}
+
+TEST_F(CaseFile, EachCaseRunsOnTheGivenCores) {
+    std::ofstream(path_) << "[gather.a]\nfan_out = { per_core = 32 }\nwork = { sweep = [1, 2] }\n"
+                            "[gather.b]\nfan_out = 1\ncores = 1\n";
+    const auto cases = case_file(path_, {1, 2}).cases<gather_case>();
+    EXPECT_THAT(names_of(cases), testing::ElementsAre("a@work=1@cores=1", "a@work=1@cores=2",
+                                                      "a@work=2@cores=1", "a@work=2@cores=2", "b"));
+    EXPECT_EQ(cases[0].fan_out, 32U);
+    EXPECT_EQ(cases[1].fan_out, 64U);
+    EXPECT_EQ(cases[1].cores, 2U);
+}
+
+TEST_F(CaseFile, SaysWhatASweepIs) {
+    for (const char* given :
+         {"{ sweep = [] }", "{ sweep = 3 }", "{ sweep = [1, 1] }", "{ sweep = ['a'] }",
+          "{ from = 1, to = 2 }", "{ from = 0, to = 2, factor = 2 }",
+          "{ from = 3, to = 2, factor = 2 }", "{ from = 1, to = 2, factor = 1 }",
+          "{ from = 1, to = 2, factor = 1.0001 }", "{ from = 1, to = inf, factor = 2 }"}) {
+        EXPECT_THAT(complaint(std::string("[gather.a]\nfan_out = ") + given),
+                    testing::HasSubstr("2: [gather.a] fan_out: expected { sweep = [..] }"));
+    }
+    EXPECT_THAT(complaint("[gather.a]\nfan_out = { sweep = [1, 2] }\nwork = { sweep = [1, 2] }"),
+                testing::HasSubstr("one sweep in a case"));
+    EXPECT_THAT(complaint("[gather.a]\nfan_out = { sweep = [1, 0] }"),
+                testing::HasSubstr("[gather.a@fan_out=0] fan_out: expected a whole number"));
+    EXPECT_THAT(complaint("[gather.a]\nfan_out = { per_core = 0 }"),
+                testing::HasSubstr("expected a whole number"));
+}
+
 TEST_F(CaseFile, AFileThatIsNotThereIsNamed) {
     EXPECT_THROW(
         {

@@ -228,7 +228,7 @@ int run_entries(int argc, char** argv, const std::vector<backend_summary>& extra
 int run_rows(int argc, char** argv, const std::string& workload,
              const std::vector<backend_summary>& extra, const row_maker& make) {
     return run_entries(argc, argv, extra, [&](const options& chosen) {
-        const case_file file(chosen.workload_file);
+        const case_file file(chosen.workload_file, chosen.cores);
         std::vector<row> rows = make(file, chosen);
         if (chosen.list_rows) {
             std::erase_if(rows, [&](const row& each) { return !chosen.wants_row(each.name); });

@@ -3,12 +3,15 @@
 #include "bench/harness/backends.hpp"
 #include "bench/harness/child.hpp"
 
+#include <overlap/core/cores.hpp>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <regex>
+#include <set>
 #include <unistd.h>
 #include <utility>
 
@@ -142,6 +145,23 @@ void take_plugged_loops(options& into, const std::vector<backend_summary>& extra
     into.loops = std::move(names);
 }
 
+/// Ascending, each once.
+std::vector<std::size_t> read_cores(const std::vector<std::string>& words) {
+    std::set<std::size_t> numbers;
+    for (const std::string& word : words) {
+        std::size_t number = available_cores();
+        const bool good = word == "all" || (CLI::detail::lexical_cast(word, number) && number > 0 &&
+                                            word.front() != '-');
+        if (!good || number > available_cores()) {
+            throw usage_error("--cores: '" + word + "': expected numbers from 1 to " +
+                              std::to_string(available_cores()) +
+                              ", the cores there are here, or all");
+        }
+        numbers.insert(number);
+    }
+    return {numbers.begin(), numbers.end()};
+}
+
 }  // namespace
 
 bool options::wants(std::string_view loop, std::string_view backend) const {
@@ -178,6 +198,9 @@ options take_options(std::vector<std::string>& arguments,
         ->delimiter(',');
     parser
         .add_option("--backend", into.backends, "Only these backends, e.g. floor,coroutine:uring")
+        ->delimiter(',');
+    std::vector<std::string> cores;
+    parser.add_option("--cores", cores, "Run each case on so many cores, in turn, e.g. 1,2,4,all")
         ->delimiter(',');
     std::vector<std::filesystem::path> peers;
     parser
@@ -219,6 +242,7 @@ options take_options(std::vector<std::string>& arguments,
         throw usage_error(error.what());
     }
     arguments = parser.remaining();
+    into.cores = read_cores(cores);
     take_plugged_loops(into, extra);
     if (!peers.empty()) into.peers = read_peers(peers);
     check_names(into, known_backends(into, extra));

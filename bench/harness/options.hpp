@@ -12,7 +12,9 @@
 namespace overlap::bench {
 
 struct options {
-    std::string workload_file;       ///< Its path.
+    std::string workload_file;  ///< Its path.
+    std::vector<std::size_t>
+        cores;  ///< How many cores each case is run on, in turn; empty: as it says.
     std::vector<std::string> loops;  ///< Only these, and those plugged in; empty: all.
     std::vector<plugged_loop> plugged_loops;
     std::vector<peer> peers;

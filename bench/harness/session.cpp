@@ -1,5 +1,6 @@
 #include "bench/harness/session.hpp"
 
+#include <overlap/core/cores.hpp>
 #include <overlap/core/error.hpp>
 #include <overlap/core/runtime.hpp>
 
@@ -112,13 +113,13 @@ double peak_memory_bytes(pid_t process) {
 
 void hold_to_cores(std::size_t cores) {
     if (cores == 0) return;
-    cpu_set_t allowed;
-    check_errno(::sched_getaffinity(0, sizeof allowed, &allowed), "sched_getaffinity");
+    std::vector<cpu_set_t> mask = overlap::detail::affinity_mask();
+    const std::size_t bytes = mask.size() * sizeof(cpu_set_t);
     std::size_t kept = 0;
-    for (std::size_t core = 0; core < CPU_SETSIZE; ++core) {
-        if (!CPU_ISSET(core, &allowed)) continue;
+    for (std::size_t core = 0; core < 8 * bytes; ++core) {
+        if (!CPU_ISSET_S(core, bytes, mask.data())) continue;
         if (kept == cores) {
-            CPU_CLR(core, &allowed);
+            CPU_CLR_S(core, bytes, mask.data());
         } else {
             ++kept;
         }
@@ -126,7 +127,7 @@ void hold_to_cores(std::size_t cores) {
     if (kept < cores) {
         throw limit_error("needs " + std::to_string(cores) + " cores, has " + std::to_string(kept));
     }
-    check_errno(::sched_setaffinity(0, sizeof allowed, &allowed), "sched_setaffinity");
+    check_errno(::sched_setaffinity(0, bytes, mask.data()), "sched_setaffinity");
 }
 
 }  // namespace overlap::bench
