@@ -15,7 +15,7 @@ from overlap.measure.announcement import announcement, remainder
 from overlap.measure.contamination import read_machine
 from overlap.measure.costs import Costs, record_files
 from overlap.measure.instructions import count_rows, why_no_instructions
-from overlap.measure.measurement import Measurement, alone, hold_to_cores, plan_of
+from overlap.measure.measurement import Measurement, alone, plan_of
 from overlap.measure.placebo import with_placebos
 from overlap.measure.profiles import Profile, read_profiles
 from overlap.measure.samples import utc_now
@@ -57,7 +57,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--backend", metavar="NAMES", help="only these backends, e.g. floor,coroutine:uring")
     add("--model", metavar="NAMES", help="only these models, e.g. 'event loop,fibers'")
     add("--language", metavar="NAMES", help="only what is written in these, e.g. C++,Go")
-    add("--cores", type=_positive, metavar="N", help="hold everything to so many cores")
+    add("--cores", metavar="LIST", help="run each case on so many cores, in turn, e.g. 1,2,4,all")
     add("--workloads", type=_path, metavar="FILE", help="another workload specification")
     add(
         "--loop",
@@ -127,6 +127,8 @@ def binary_arguments(
         arguments.append(f"--workloads={options.workloads}")
     if options.loop:
         arguments.append(f"--loop={options.loop}")
+    if options.cores:
+        arguments.append(f"--cores={options.cores}")
     files = [str(written_down(directory / PEERS, name)) for name in peers]
     if files:
         arguments.append(f"--peers={','.join(files)}")
@@ -138,8 +140,6 @@ def open_suite(options: argparse.Namespace) -> Suite:
     if directory is None:
         targets = [f"bench_{workload}" for workload in WORKLOADS] + ["echo_load"]
         directory = build("release", targets, ROOT / "build" / "run.log", show=True)
-    if options.cores:
-        hold_to_cores(options.cores)
     peers = {}
     if options.peers is not None:
         peers = open_peers(directory / PEERS, options.peers, build_them=options.build is None)

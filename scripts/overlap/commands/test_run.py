@@ -130,13 +130,12 @@ def test_what_a_profile_leaves_out_must_be_asked_for(runner):
     assert run(*QUICKLY, "--filter", "three_1s", "--profile", "standard", "--plan").returncode == 0
 
 
-def test_cores_hold_everything(runner):
-    run = runner()
-    few = len(os.sched_getaffinity(0))
-    assert run(*QUICKLY, "--cores", few + 1).returncode == 2
-    assert run(*QUICKLY, "--cores", "1").returncode == 0
-    head = read_records(run.output).head
-    assert head["cores"] == 1 and head["machine"]["cores"] == 1
+def test_the_binaries_run_each_case_on_the_cores_they_are_told(runner):
+    run = runner(["gather/flaky/floor"])
+    assert run(*QUICKLY, "--cores", "1,all").returncode == 0
+    tries = (run.suite.directory / "gather_flaky_floor.tries").read_text().splitlines()
+    assert {json.loads(each)["cores"] for each in tries} == {"1,all"}
+    assert read_records(run.output).head["cores"] == "1,all"
     assert run("--resume").returncode == 0
 
 
@@ -190,7 +189,7 @@ def test_limits_are_no_failure_but_nothing_measured_is(runner):
         (["--filter", "a{99999999999999999999}"], "the repetition number is too large"),
         (["--filter", "(" * 3000 + ")" * 3000], "is nested too deep for a regular expression"),
         (["--row-timeout", "nan"], "nan is not a positive number of seconds"),
-        (["--profile", "eternal"], "expected one of smoke, quick, peers, standard, report"),
+        (["--profile", "eternal"], "expected one of smoke, quick, peers, curves, standard, report"),
         (["--backend", "nobody"], "no backend 'nobody'; expected floor, "),
         (["--from", "/nonexistent/run.jsonl"], "No such file or directory"),
         (["--resume"], "No such file or directory"),

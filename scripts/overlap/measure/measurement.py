@@ -132,12 +132,3 @@ def alone(directory: Path) -> Iterator[None]:
         raise UsageError(f"another run is measuring with {shown(directory)}") from None
     finally:
         os.close(descriptor)
-
-
-def hold_to_cores(cores: int) -> None:
-    """Holds this process, and all that it starts from now on, to the first `cores` of the cores
-    that it may run on. Raises UsageError if there are fewer."""
-    allowed = sorted(os.sched_getaffinity(0))
-    if len(allowed) < cores:
-        raise UsageError(f"--cores {cores}: expected 1 to {len(allowed)}, the cores there are here")
-    os.sched_setaffinity(0, allowed[:cores])

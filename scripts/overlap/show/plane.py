@@ -1,14 +1,10 @@
-"""Draws the plane of concurrency against parallelism: each backend in each case is a point.
-
-The same records give the same bytes with the same version of matplotlib, which the pictures name.
-"""
+"""Draws the plane of concurrency against parallelism: each backend in each case is a point."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
@@ -17,6 +13,7 @@ from overlap.base.exits import UsageError
 from overlap.judge.metrics import METRICS
 from overlap.judge.series import from_records
 from overlap.records.files import Records
+from overlap.show.drawing import Theme, colours, plain_axes, save
 
 # Shapes tell runtimes apart, brightness cases: both survive printing in grey. Where points fall on
 # one another the smaller one lies on top, so that the sizes (in square points) are all different.
@@ -31,21 +28,6 @@ SHAPES = {
 }
 OTHER_SHAPE = ("*", 120)  # Somebody else's runtime.
 MOST_CASES = 6  # More than that no brightness can tell apart.
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Colours of one appearance; `cases` is a range of a colour map that stands out from `back`."""
-
-    ending: str
-    back: str
-    text: str
-    grid: str
-    cases: tuple[float, float]
-
-
-LIGHT = Theme("", "#ffffff", "#1f2328", "#d8dee4", (0.0, 0.95))
-DARK = Theme("-dark", "#0d1117", "#e6edf3", "#30363d", (1.0, 0.25))
 
 
 @dataclass(frozen=True)
@@ -78,32 +60,15 @@ def draw(records: Records, target: Path) -> list[Path]:
             f"--plane: {len(cases)} cases with a concurrency, expected 1 to {MOST_CASES}; choose "
             "with --filter"
         )
-    paths = []
-    for theme in (LIGHT, DARK):
-        with rc_context(_settings(theme)):
-            figure = _figure(found, cases, records.head["machine"]["cores"], theme)
-            for kind, metadata in (("svg", {"Date": None}), ("png", {})):
-                path = target.with_name(f"{target.name}{theme.ending}.{kind}")
-                figure.savefig(path, metadata=metadata)
-                paths.append(path)
-    return paths
-
-
-def _settings(theme: Theme) -> dict[str, object]:
-    text = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    return {
-        "svg.hashsalt": "overlap",  # Names within the file are drawn from it.
-        "font.family": "DejaVu Sans",  # Comes with matplotlib, the same everywhere.
-        "font.size": 9,
-        **dict.fromkeys(text, theme.text),
-    }
+    cores = records.head["machine"]["cores"]
+    return save(lambda theme: _figure(found, cases, cores, theme), target)
 
 
 def _figure(found: Sequence[Point], cases: list[str], cores: int, theme: Theme) -> Figure:
     figure = Figure(figsize=(8.6, 4.6), dpi=144, facecolor=theme.back)
     figure.subplots_adjust(left=0.07, right=0.77, top=0.98, bottom=0.11)
     axes = figure.add_subplot(facecolor=theme.back)
-    colours = _colours(len(cases), theme)
+    shades = colours(len(cases), theme)
     for point in found:
         marker, size = SHAPES.get(point.runtime, OTHER_SHAPE)
         axes.scatter(
@@ -111,20 +76,14 @@ def _figure(found: Sequence[Point], cases: list[str], cores: int, theme: Theme) 
             point.parallelism,
             s=size,
             marker=marker,
-            color=colours[cases.index(point.case)],
+            color=shades[cases.index(point.case)],
             edgecolors=theme.text,
             linewidths=0.7,
             zorder=3 + 1 / size,
         )
     _axes(axes, cores, theme)
-    _legends(axes, found, cases, colours, theme)
+    _legends(axes, found, cases, shades, theme)
     return figure
-
-
-def _colours(count: int, theme: Theme) -> list[Any]:
-    first, last = theme.cases
-    step = (last - first) / max(1, count - 1)
-    return [colormaps["viridis"](first + step * i) for i in range(count)]
 
 
 def _axes(axes: Any, cores: int, theme: Theme) -> None:
@@ -137,14 +96,11 @@ def _axes(axes: Any, cores: int, theme: Theme) -> None:
     above = {"xytext": (-3, 3), "textcoords": "offset points", "ha": "right", "fontsize": 8}
     place = {"xy": (1, cores), "xycoords": ("axes fraction", "data")}
     axes.annotate(f"all {cores} cores", **place, **above)
-    axes.grid(color=theme.grid, linewidth=0.6, zorder=0)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    plain_axes(axes, theme)
 
 
 def _legends(
-    axes: Any, found: Sequence[Point], cases: list[str], colours: list[Any], theme: Theme
+    axes: Any, found: Sequence[Point], cases: list[str], shades: list[Any], theme: Theme
 ) -> None:
     def handle(label: str, shape: tuple[str, int], colour: Any) -> Any:
         look = {"marker": shape[0], "markersize": 7, "color": colour}
@@ -155,7 +111,7 @@ def _legends(
     runtimes = [name for name in SHAPES if name in present] + sorted(present - set(SHAPES))
     shapes = [handle(name, SHAPES.get(name, OTHER_SHAPE), theme.back) for name in runtimes]
     circle = SHAPES["coroutine"]
-    fills = [handle(case, circle, colour) for case, colour in zip(cases, colours, strict=True)]
+    fills = [handle(case, circle, colour) for case, colour in zip(cases, shades, strict=True)]
     style = {"frameon": False, "loc": "upper left", "alignment": "left"}
     first = axes.legend(handles=fills, title="case", bbox_to_anchor=(1.01, 1.0), **style)
     axes.add_artist(first)
