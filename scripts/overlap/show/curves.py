@@ -104,7 +104,8 @@ def grain_sentence(found: list[Grain]) -> list[str]:
         if other is None or other.pays is None or each.pays.centre < other.pays.centre:
             best[each.model] = each
     parts = [
-        f"{model} ({each.backend}) from {each.pays.beyond}{seconds(each.pays.centre)}"
+        f"{model} ({each.backend}) from "
+        f"{'less than ' * bool(each.pays.beyond)}{seconds(each.pays.centre)}"
         for model, each in sorted(best.items(), key=lambda item: item[1].pays.centre)
         if each.pays
     ]
