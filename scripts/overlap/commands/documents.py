@@ -6,7 +6,7 @@ A comment before each names the command that makes it:
     (what the command prints)
     <!-- end of generated -->
 
-A command with --plane draws files instead; between its comments stands whatever shows them.
+A command with --plane or --draw draws files instead; between its comments stands whatever shows them.
 """
 
 import difflib
@@ -25,6 +25,7 @@ from overlap.base.machine import ROOT
 FOLDERS = ("bench", "results", "runtimes", "scripts")
 BEGIN = re.compile(r"^<!-- generated: (.+) -->$")
 END = "<!-- end of generated -->"
+DRAWING = ("--plane", "--draw")
 # A table of results, or a picture: neither may stand where nothing regenerates it.
 RESULTS = re.compile(r"^\| (case \| )?backend \||!\[|<img |<source ")
 
@@ -100,10 +101,13 @@ def output_of(block: Block, commands: Commands, root: Path = ROOT) -> str:
 def _drawn(block: Block, root: Path) -> tuple[str, list[str]] | None:
     """Of a command that draws: where its files belong, and the command as words."""
     words = shlex.split(block.command)
-    if "--plane" not in words[:-1]:
-        return None
-    target = words[words.index("--plane") + 1]
-    return str(root / target), words
+    place = _place_of_target(words)
+    return (str(root / words[place]), words) if place else None
+
+
+def _place_of_target(words: list[str]) -> int:
+    """Of the option's value that says where a picture belongs; 0 if the command draws none."""
+    return next((i + 1 for i, word in enumerate(words[:-1]) if word in DRAWING), 0)
 
 
 class Documents:
@@ -159,7 +163,7 @@ class Documents:
             target, words = drawn
             with tempfile.TemporaryDirectory() as directory:
                 place = os.path.join(directory, os.path.basename(target))
-                words[words.index("--plane") + 1] = place
+                words[_place_of_target(words)] = place
                 again = Block(block.path, shlex.join(words), block.first, block.last)
                 output_of(again, self._commands, self._root)
                 for made in sorted(Path(directory).iterdir()):
@@ -175,10 +179,10 @@ class Documents:
 def check_documents(*, write: bool) -> int:
     """Prints how the documents differ from what their commands make, or which were rewritten, and
     returns the exit code."""
-    from overlap.commands import claims, compare, doctor, report, run
+    from overlap.commands import claims, compare, curves, doctor, report, run
 
-    modules = {"claims": claims, "compare": compare, "doctor": doctor, "report": report, "run": run}
-    commands = {f"./scripts/{name}": module.main for name, module in modules.items()}
+    modules = (claims, compare, curves, doctor, report, run)
+    commands = {f"./scripts/{each.__name__.rpartition('.')[2]}": each.main for each in modules}
     found = Documents(commands)
     try:
         lines = found.update() if write else found.check()
