@@ -33,6 +33,19 @@ class Outcome:
         return lines[-1] if lines else ""
 
 
+def ending_with_parent(end_signal: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """To be called between fork and exec: the kernel sends the child this signal when the calling process
+    has ended, however it did (prctl(2))."""
+    parent, libc = os.getpid(), ctypes.CDLL(None)
+
+    def arrange() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, end_signal, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arrange
+
+
 @contextmanager
 def nothing_left_behind() -> Iterator[None]:
     """Ends the processes that were started within, and all that those have started, in whatever
@@ -48,7 +61,7 @@ def nothing_left_behind() -> Iterator[None]:
             time.sleep(0.001)  # What is killed ends soon, and then its children are ours.
 
 
-PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 ENDING_DEADLINE_S = 10.0  # Of processes whose parent we may not kill, the end is not ours to see.
 
 
@@ -107,6 +120,7 @@ def run_contained(
             stderr=errors,
             cwd=folder,
             start_new_session=True,
+            preexec_fn=ending_with_parent(),
         )
         try:
             timed_out = not _ends_before(process.pid, begun + deadline_s, waiting)

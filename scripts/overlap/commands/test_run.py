@@ -6,6 +6,7 @@ import pty
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -279,6 +280,27 @@ def test_two_runs_at_once_are_refused(runner):
     assert second.returncode == 2 and "another run is measuring" in second.stderr
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
+
+
+def test_a_killed_run_leaves_no_binary_measuring(runner):
+    run = runner(["gather/hang/x"])
+    process = run.start(*QUICKLY)
+    hanging = run.suite.directory / "hanging"
+    assert wait_until(lambda: hanging.exists() and hanging.read_text())
+    started_by_binary = int(hanging.read_text())
+    status = Path(f"/proc/{started_by_binary}/stat").read_text()
+    binary = int(status.rpartition(")")[2].split()[1])
+    process.kill()
+    process.communicate(timeout=30)
+
+    def has_ended():
+        try:  # Whose child it has become may take its time to ask how.
+            return Path(f"/proc/{binary}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except OSError:
+            return True
+
+    assert wait_until(has_ended)
+    os.kill(started_by_binary, signal.SIGKILL)  # The suite's own binaries end theirs.
 
 
 def run_on_a_terminal(run, *arguments, **environment):

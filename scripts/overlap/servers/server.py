@@ -1,6 +1,5 @@
 """A server process that does not outlive this one, whatever ends it."""
 
-import ctypes
 import os
 import pwd
 import shutil
@@ -13,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from overlap.base.exits import UsageError
+from overlap.base.processes import ending_with_parent
 
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 STARTING_DEADLINE_S = 30.0
 ENDING_DEADLINE_S = 10.0
 UNPRIVILEGED = "nobody"  # Who servers run as when this process is root's.
@@ -46,15 +45,6 @@ class Server:
         command: Sequence[str | Path],
     ) -> None:
         """Returns at once; see wait_until_ready()."""
-        parent = os.getpid()
-        libc = ctypes.CDLL(None)
-
-        def end_with_parent() -> None:
-            # After the change of user, which would take it back (prctl(2)).
-            libc.prctl(PR_SET_PDEATHSIG, self.end_signal, 0, 0, 0)
-            if os.getppid() != parent:
-                os._exit(1)
-
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
@@ -64,7 +54,8 @@ class Server:
                 cwd=self.folder,
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
                 start_new_session=True,  # Ctrl-C is for this process, which then ends the server.
-                preexec_fn=end_with_parent,
+                # Called after the change of user, which would take it back.
+                preexec_fn=ending_with_parent(self.end_signal),
                 **user_options(),
             )
 
