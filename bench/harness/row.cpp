@@ -251,8 +251,8 @@ private:
             try {
                 const auto last = server.receive(clock::now() + last_words_patience);
                 if (last && last->at("kind") == "error") {
-                    throw std::runtime_error(last->at("words").get<std::string>() + " (" +
-                                             loads_words + ")");
+                    throw std::runtime_error(
+                        of_both(last->at("words").get<std::string>(), loads_words));
                 }
                 if (!last) expect_plain_end(server);
             } catch (const timed_out&) {
@@ -261,6 +261,17 @@ private:
             }
             throw std::runtime_error(loads_words);
         }
+    }
+
+    /// A stranger who connects takes the place of one of the load's connections: then a task has echoed
+    /// too little, the load misses an answer, and neither is the server's doing. The row is tried again.
+    static std::string of_both(const std::string& servers_words, const std::string& loads_words) {
+        const std::string wrong = "wrong: ";
+        if (!servers_words.starts_with(wrong) || loads_words.starts_with(wrong)) {
+            return servers_words + " (" + loads_words + ")";
+        }
+        return "failed: " + servers_words.substr(wrong.size()) + " (" + loads_words +
+               "); has somebody else connected?";
     }
 
     /// Has echo_load send the messages that a server in the measuring process is waiting for.

@@ -1,7 +1,11 @@
 """Cases of echo at a rate, from the workload file to the row."""
 
+import json
+import shutil
+import subprocess
+
 import pytest
-from harness.binaries import rows, run
+from harness.binaries import BINARIES, rows, run
 
 CASE = "[echo.at_rate]\nconnections = 10\nmessages = 20\nbytes = 64\nrate = 1000\n"
 
@@ -44,3 +48,28 @@ def test_rates_that_make_no_sense(tmp_path, rate):
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert f"{case}:5: [echo.at_rate] rate = " in done.stderr
     assert "expected a whole number from 1 to 10000000" in done.stderr
+
+
+STRANGER = """#!/usr/bin/python3
+import os, socket, sys
+port = int(sys.argv[sys.argv.index("--port") + 1])
+socket.create_connection(("127.0.0.1", port)).close()
+os.execv({load!r}, [{load!r}, *sys.argv[1:]])
+"""
+
+
+def test_a_stranger_who_connects_makes_no_server_wrong(tmp_path):
+    program = shutil.copy(BINARIES / "bench_echo", tmp_path)
+    load = tmp_path / "echo_load"
+    load.write_text(STRANGER.format(load=str(BINARIES / "echo_load")))
+    load.chmod(0o755)
+    case = tmp_path / "case.toml"
+    case.write_text("[echo.few]\nconnections = 3\nmessages = 20\nbytes = 64\n")
+    chosen = "--backend=floor:epoll,coroutine:epoll,fiber:epoll,thread_per_task"
+    command = [program, f"--workloads={case}", chosen, "--row_timeout=2"]
+    said = subprocess.run([*command, "--benchmark_format=json"], capture_output=True, text=True)
+    words = [row["error_message"] for row in json.loads(said.stdout)["benchmarks"]]
+    assert len(words) == 4
+    for each in words:
+        assert each.startswith("failed: a connection echoed 0 bytes, expected 128 (failed: "), each
+        assert each.endswith("; has somebody else connected?")

@@ -14,8 +14,9 @@ from overlap.base.exits import CODES, RecordError, UsageError, guarded
 from overlap.judge.curves import Family, families
 from overlap.judge.metrics import METRICS
 from overlap.judge.series import from_records
-from overlap.records.files import read_records
+from overlap.records.files import Records, read_records
 from overlap.show import curves, grid
+from overlap.show.heads import head_line
 
 EXAMPLES = f"""examples:
   scripts/run --workloads bench/curves.toml --profile curves
@@ -66,15 +67,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def read(options: argparse.Namespace) -> list[Family]:
-    records = read_records(options.file)
-    found = families(from_records(records.only(options.filter) if options.filter else records))
+def read(options: argparse.Namespace) -> tuple[Records, list[Family]]:
+    records = read_records(options.file).only(options.filter)
+    found = families(from_records(records))
     if not found:
         raise RecordError(
             f"{options.file}: no case of it is swept; expected records of a specification with "
             "`{{ sweep = [..] }}`, such as bench/curves.toml".replace("{{", "{").replace("}}", "}")
         )
-    return found
+    return records, found
 
 
 def pair(text: str, found: Sequence[Family]) -> tuple[str, str]:
@@ -86,7 +87,7 @@ def pair(text: str, found: Sequence[Family]) -> tuple[str, str]:
 
 
 def run(options: argparse.Namespace) -> int:
-    found = read(options)
+    records, found = read(options)
     metric = METRICS[options.metric]
     if options.draw:
         for family in found:
@@ -99,14 +100,16 @@ def run(options: argparse.Namespace) -> int:
     if options.between:
         names = pair(options.between, found)
         lines = [line for f in found for line in curves.break_even_lines(f, names, metric)]
+    head = head_line(records)
     if options.format == "markdown":
+        print(head, end="\n\n")
         for table in tables:
             print(
                 "\n".join([f"**{table.title}**", "", *grid.markdown(table), "", *table.notes, ""])
             )
         print(*lines, sep="\n")
     else:
-        grid.print_page(Console(highlight=False), [], tables, map(Text, lines))
+        grid.print_page(Console(highlight=False), [Text(head)], tables, map(Text, lines))
     return 0
 
 
