@@ -115,6 +115,11 @@ public:
     spawned<T> spawn(task<T> work) {
         return here().spawn(std::move(work));
     }
+    /// Of a task that gathers, see dealt_gather.hpp: a gather ends with its children, not by a deadline.
+    template <class T>
+    auto with_deadline(time_point deadline, task<T> work) {
+        return here().with_deadline(deadline, std::move(work));
+    }
     template <class T = void>
     promise_and_future<T> make_future() {
         return here().template make_future<T>();
@@ -128,9 +133,16 @@ public:
     auto sleep_for(nanoseconds duration) { return here().sleep_for(duration); }
     auto yield() { return here().yield(); }
     auto accept(int listener) { return here().accept(listener); }
+    auto accept(int listener, time_point deadline) { return here().accept(listener, deadline); }
     auto connect(const endpoint& peer) { return here().connect(peer); }
+    auto connect(const endpoint& peer, time_point deadline) {
+        return here().connect(peer, deadline);
+    }
     auto read(int connection, std::span<std::byte> buffer) {
         return here().read(connection, buffer);
+    }
+    auto read(int connection, std::span<std::byte> buffer, time_point deadline) {
+        return here().read(connection, buffer, deadline);
     }
     auto write(int connection, std::span<const std::byte> bytes) {
         return here().write(connection, bytes);

@@ -1,8 +1,9 @@
 // A coroutine that yields values one at a time and may wait between them.
 #pragma once
 
-#include <overlap/coroutine/awaitable.hpp>
+#include <overlap/coroutine/cancellation.hpp>
 #include <overlap/coroutine/frame_pool.hpp>
+#include <overlap/coroutine/resume_operation.hpp>
 
 #include <coroutine>
 #include <exception>
@@ -43,8 +44,13 @@ private:
 };
 
 template <class T>
-class async_generator<T>::promise_type : public detail::checks_awaitables {
+class async_generator<T>::promise_type : public detail::cancellable_promise {
 public:
+    promise_type() noexcept {
+        this->is_task = 0;
+        this->end = &end_consumer;
+    }
+
     static void* operator new(std::size_t size) { return frame_pool::allocate(size); }
     static void operator delete(void* frame, std::size_t size) noexcept {
         frame_pool::release(frame, size);
@@ -75,7 +81,17 @@ public:
 private:
     friend next_awaiter;
 
+    /// Cancelled while the consumer waited: it ends, too, which commonly frees this frame.
+    static std::coroutine_handle<> end_consumer(detail::cancellable_promise& self) noexcept {
+        auto& generator = static_cast<promise_type&>(self);
+        generator.was_cancelled_ = true;
+        if (generator.has_our_consumer_) return detail::unwind(generator.consumer_);
+        return generator.consumer_;
+    }
+
     std::coroutine_handle<> consumer_;
+    bool has_our_consumer_ = false;
+    bool was_cancelled_ = false;
     std::optional<T> value_;
     std::exception_ptr error_;
 };
@@ -83,15 +99,26 @@ private:
 template <class T>
 class async_generator<T>::next_awaiter {
 public:
+    using gives_up = void;
+
     explicit next_awaiter(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
 
-    [[nodiscard]] bool await_ready() const noexcept { return frame_.done(); }
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<> consumer) noexcept {
+    [[nodiscard]] bool await_ready() const noexcept {
+        return frame_.done() || frame_.promise().was_cancelled_;
+    }
+    template <class Promise>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> consumer) noexcept {
         frame_.promise().consumer_ = consumer;
+        frame_.promise().has_our_consumer_ = detail::is_cancellable<Promise>;
         return frame_;
+    }
+    bool give_up(const loop_reference& loop) {
+        detail::cancel_waits(frame_, loop);
+        return false;
     }
     std::optional<T> await_resume() {
         promise_type& generator = frame_.promise();
+        if (generator.was_cancelled_) throw detail::cancelled_error();
         if (generator.error_) std::rethrow_exception(std::exchange(generator.error_, nullptr));
         return std::exchange(generator.value_, std::nullopt);
     }

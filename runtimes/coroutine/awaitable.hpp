@@ -44,6 +44,14 @@ namespace detail {
 template <class A>
 concept lies_in_frame = requires { typename A::lies_in_frame; };
 
+/// An awaiter that can be given up when its coroutine is cancelled, and says so by a member type of
+/// this name: see cancellable_reference.
+template <class A>
+concept gives_up = requires { typename A::gives_up; };
+
+template <class A>
+class cancellable_reference;
+
 /// A pointer to something less than 256 KiB away, in two bytes. Stays where it was made.
 template <class T>
 class near_pointer {
@@ -87,7 +95,10 @@ public:
     explicit awaiter_reference(A& to) noexcept(!lies_in_frame<A>) : to_(&to) {}
 
     bool await_ready() { return to_->await_ready(); }
-    auto await_suspend(std::coroutine_handle<> waiter) { return to_->await_suspend(waiter); }
+    template <class Promise>
+    auto await_suspend(std::coroutine_handle<Promise> waiter) {
+        return to_->await_suspend(waiter);
+    }
     decltype(auto) await_resume() { return to_->await_resume(); }
 
 private:
@@ -118,7 +129,11 @@ struct checks_awaitables {
             if constexpr (std::is_reference_v<decltype(awaiter_of(std::forward<A>(operand)))>) {
                 // Not that object itself: g++ 12 would keep a second copy of it in the frame.
                 auto&& elsewhere = awaiter_of(std::forward<A>(operand));
-                return awaiter_reference(elsewhere);
+                using reference = std::conditional_t<
+                    gives_up<std::remove_cvref_t<decltype(elsewhere)>>,
+                    cancellable_reference<std::remove_reference_t<decltype(elsewhere)>>,
+                    awaiter_reference<std::remove_reference_t<decltype(elsewhere)>>>;
+                return reference(elsewhere);
             } else {
                 return awaiter_of(std::forward<A>(operand));
             }

@@ -1,13 +1,16 @@
 // The stackless runtime: coroutines on any event loop.
 #pragma once
 
+#include <overlap/core/deadline_queue.hpp>
 #include <overlap/core/event_loop.hpp>
+#include <overlap/core/loop_reference.hpp>
 #include <overlap/core/runtime.hpp>
 #include <overlap/coroutine/future.hpp>
 #include <overlap/coroutine/gather.hpp>
 #include <overlap/coroutine/loop_awaiters.hpp>
 #include <overlap/coroutine/spawn.hpp>
 #include <overlap/coroutine/task.hpp>
+#include <overlap/coroutine/with_deadline.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -28,7 +31,7 @@ namespace overlap {
 template <event_loop Loop>
 class coroutine {
 public:
-    explicit coroutine(Loop& loop) : loop_(loop), post_(loop) {
+    explicit coroutine(Loop& loop) : loop_(loop), reference_(loop) {
         background_.report = [](const std::string& line) {
             std::fprintf(stderr, "overlap: %s\n", line.c_str());
         };
@@ -40,7 +43,7 @@ public:
     /// operations, so then it must not be run again, and be destroyed before what their reads and
     /// writes point to is used for something else.
     ~coroutine() {
-        post_.close();
+        reference_.close();
         if (background_.size() != 0) {
             background_.report(background_.size() == 1
                                    ? "1 spawned task had not ended when its runtime did"
@@ -74,12 +77,13 @@ public:
         detail::task_awaiter<T> awaited(std::move(root));
         const stopper end = stop_when_resumed(loop_);
         detail::resume_operation<operation> start;
-        start.waiter = awaited.await_suspend(end.frame);
+        start.set_waiter(awaited.await_suspend(end.frame));
         loop_.post(&start);
         do {  // Again if somebody else stopped the loop.
             loop_.run();
             check();
         } while (!end.frame.done());
+        deadlines_.take_alarm_back();
         return awaited.await_resume();
     }
 
@@ -102,15 +106,23 @@ public:
     /// Starts `work` in the background when the caller next waits. See spawned.
     template <class T>
     spawned<T> spawn(task<T> work) {
-        return spawn_on(background_, post_, std::move(work));
+        return spawn_on(background_, std::move(work));
     }
     /// How many background tasks have not ended.
     [[nodiscard]] std::size_t spawned_count() const noexcept { return background_.size(); }
 
+    /// Runs `work` and returns its result or throws what it threw; when the deadline comes first, ends it
+    /// as spawned::cancel() does, and then throws std::system_error with std::errc::timed_out. What
+    /// need not wait is done although the deadline has passed.
+    template <class T>
+    auto with_deadline(time_point deadline, task<T> work) {
+        return deadline_awaiter<Loop, T>(deadlines_, reference_, deadline, std::move(work));
+    }
+
     /// A value that one task sets and another awaits.
     template <class T = void>
     promise_and_future<T> make_future() {
-        auto state = std::make_shared<detail::future_state<T>>(post_);
+        auto state = std::make_shared<detail::future_state<T>>(reference_);
         return {promise<T>(state), future<T>(state)};
     }
 
@@ -122,24 +134,38 @@ public:
     auto sleep_for(nanoseconds duration) { return sleep_until(now() + duration); }
     auto yield() { return detail::yield_awaiter<Loop>(loop_); }
 
+    /// With a deadline, accept, connect and read throw std::system_error with std::errc::timed_out when
+    /// they still wait as it comes. They have done nothing then: a read has taken no byte, and the
+    /// descriptor can be used on.
     auto accept(int listener) {
-        return detail::io_awaiter<Loop, int>(loop_, operation_kind::accept, listener);
+        return detail::io_awaiter<Loop, int>(loop_, operation_kind::accept, listener, {});
+    }
+    auto accept(int listener, time_point deadline) {
+        return detail::io_awaiter<Loop, int, limit>(loop_, operation_kind::accept, listener, {},
+                                                    loop_, deadlines_, deadline);
     }
     auto connect(const endpoint& peer) { return detail::connect_awaiter<Loop>(loop_, peer); }
+    auto connect(const endpoint& peer, time_point deadline) {
+        return detail::connect_awaiter<Loop, limit>(loop_, peer, loop_, deadlines_, deadline);
+    }
     auto read(int connection, std::span<std::byte> buffer) {
         return detail::io_awaiter<Loop, std::size_t>(loop_, operation_kind::read, connection,
                                                      buffer);
     }
+    auto read(int connection, std::span<std::byte> buffer, time_point deadline) {
+        return detail::io_awaiter<Loop, std::size_t, limit>(loop_, operation_kind::read, connection,
+                                                            buffer, loop_, deadlines_, deadline);
+    }
     auto write(int connection, std::span<const std::byte> bytes) {
         return detail::write_awaiter<Loop>(loop_, connection, bytes);
     }
-    auto close(int connection) {
-        return detail::io_awaiter<Loop, void>(loop_, operation_kind::close, connection);
-    }
+    auto close(int connection) { return detail::close_awaiter<Loop>(loop_, connection); }
 
     [[nodiscard]] Loop& loop() noexcept { return loop_; }
 
 private:
+    using limit = io_deadline<Loop>;
+
     /// A coroutine that waits to be resumed by the end of the root task, and stops the loop.
     struct stopper {
         struct promise_type {
@@ -176,8 +202,9 @@ private:
     }
 
     Loop& loop_;
-    detail::poster post_;
-    detail::spawned_list background_;
+    loop_reference reference_;
+    detail::spawned_list background_{reference_};
+    deadline_queue<Loop> deadlines_{loop_};
     bool running_ = false;
 };
 

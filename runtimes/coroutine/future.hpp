@@ -20,16 +20,17 @@ class future_state {
 public:
     using value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
-    explicit future_state(const poster& post) noexcept : post_(post) {}
+    explicit future_state(const loop_reference& loop) noexcept : loop_(loop) {}
 
     void set_value(value result) { settle<value_index>(std::move(result)); }
     void set_exception(std::exception_ptr thrown) { settle<error_index>(std::move(thrown)); }
 
     [[nodiscard]] bool is_settled() const noexcept { return outcome_.index() != 0; }
 
-    void wait(std::coroutine_handle<> waiter) {
+    template <class Promise>
+    void wait(std::coroutine_handle<Promise> waiter) {
         if (resume_.waiter) throw std::future_error(std::future_errc::future_already_retrieved);
-        resume_.waiter = waiter;
+        resume_.set_waiter(waiter);
     }
     void forget_waiter() noexcept { resume_.waiter = nullptr; }
 
@@ -47,10 +48,10 @@ private:
     void settle(Outcome outcome) {
         if (is_settled()) throw std::future_error(std::future_errc::promise_already_satisfied);
         outcome_.template emplace<Index>(std::move(outcome));
-        if (resume_.waiter) post_(&resume_);
+        if (resume_.waiter) loop_.post(&resume_);
     }
 
-    const poster& post_;  // The runtime's; not used once nobody waits.
+    const loop_reference& loop_;  // The runtime's; not used once nobody waits.
     std::variant<nothing, value, std::exception_ptr> outcome_;
     resume_operation<operation> resume_;
 };
@@ -63,6 +64,8 @@ private:
 template <class T>
 class [[nodiscard]] future {
 public:
+    using gives_up = void;
+
     explicit future(std::shared_ptr<detail::future_state<T>> state) noexcept
         : state_(std::move(state)) {}
     future(future&&) noexcept = default;
@@ -79,7 +82,16 @@ public:
         if (state_ == nullptr) throw std::future_error(std::future_errc::no_state);
         return state_->is_settled();
     }
-    void await_suspend(std::coroutine_handle<> waiter) { state_->wait(waiter); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiter) {
+        state_->wait(waiter);
+    }
+    /// A value that has been set, with a waiter that will be resumed, is too late to be given up.
+    bool give_up(const loop_reference&) noexcept {
+        if (state_->is_settled()) return false;
+        state_->forget_waiter();
+        return true;
+    }
     T await_resume() {
         const auto state = std::move(state_);
         if constexpr (std::is_void_v<T>) {

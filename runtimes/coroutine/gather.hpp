@@ -105,7 +105,8 @@ void start_child(Body& body, std::size_t index, task_target& target,
     try {
         auto child = std::invoke(body, index).release();
         child.promise().target = &target;
-        child.promise().index = index;
+        child.promise().set_index(index);
+        if (target.is_ours) child.promise().inherit(promise_of(target.waiter));
         children[index] = child;
         child.resume();
     } catch (...) {  // No memory for the frame, or the body itself is no coroutine and threw.
@@ -125,35 +126,40 @@ class [[nodiscard]] gather_awaiter {
     using value = typename child_task::value_type;
 
 public:
-    gather_awaiter(std::size_t count, Body body) : count_(count), body_(std::move(body)) {}
+    gather_awaiter(std::size_t count, Body body) : body_(std::move(body)) { target_.count = count; }
     gather_awaiter(gather_awaiter&&) = delete;  // Children know where it is.
 
-    [[nodiscard]] bool await_ready() const noexcept { return count_ == 0; }
+    [[nodiscard]] bool await_ready() const noexcept { return target_.count == 0; }
 
     /// Throws std::bad_alloc, before any child was started.
-    bool await_suspend(std::coroutine_handle<> waiter) {
-        target_.children = children_.make(count_);
+    template <class Promise>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> waiter) {
+        const std::size_t count = target_.count;
+        target_.children = children_.make(count);
         if constexpr (!std::is_void_v<value>) {
-            slots_.resize(count_);
+            slots_.resize(count);
             target_.results = slots_.data();
         }
-        target_.waiter = waiter;
-        target_.pending = count_ + 1;  // One for this function, so that no child resumes too early.
-        for (std::size_t i = 0; i < count_; ++i) {
+        target_.wait(waiter);
+        if constexpr (detail::is_cancellable<Promise>) {
+            waiter.promise().note(detail::awaited::children, &target_);
+        }
+        target_.pending = count + 1;  // One for this function, so that no child resumes too early.
+        for (std::size_t i = 0; i < count; ++i) {
             detail::start_child(body_, i, target_, children_);
         }
-        return --target_.pending != 0;
+        return --target_.pending == 0 ? after_all(target_) : std::noop_coroutine();
     }
 
     typename detail::gathered<value>::type await_resume() {
+        target_.note_end();
         if (target_.error) std::rethrow_exception(std::move(target_.error));
         return detail::take_all<value>(slots_);
     }
 
 private:
-    std::size_t count_;
     Body body_;
-    detail::task_target target_;
+    detail::gathered_tasks target_;
     [[no_unique_address]] detail::slots_of<value> slots_;
     detail::child_frames children_;  // Destroyed first: tasks that have not ended use all of this.
 };

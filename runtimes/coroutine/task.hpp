@@ -2,6 +2,7 @@
 #pragma once
 
 #include <overlap/coroutine/awaitable.hpp>
+#include <overlap/coroutine/cancellation.hpp>
 #include <overlap/coroutine/frame_pool.hpp>
 
 #include <coroutine>
@@ -52,25 +53,6 @@ T take_from(result_slot<T>& slot) {
     }
 }
 
-/// Whom a task tells that it has ended: one task waiting for one child or, in a gather, for many.
-/// It lives in the waiter's frame.
-struct task_target {
-    std::coroutine_handle<> waiter;
-    std::size_t pending = 1;  ///< Children that have not ended.
-    void* results = nullptr;  ///< An array of result_slot, by index.
-    /// In a gather, the frames of the children that have not ended, by index; each child frees its
-    /// own at its end. Otherwise nullptr, and the task object owns the frame.
-    std::coroutine_handle<>* children = nullptr;
-    std::exception_ptr error;  ///< That of the lowest index.
-    std::size_t error_index = 0;
-
-    void fail(std::size_t index, std::exception_ptr thrown) noexcept {
-        if (error && error_index < index) return;
-        error = std::move(thrown);
-        error_index = index;
-    }
-};
-
 struct task_final_awaiter {
     static bool await_ready() noexcept { return false; }
 
@@ -82,18 +64,15 @@ struct task_final_awaiter {
         if (target.children != nullptr) {
             target.children[ended.promise().index] = nullptr;
             ended.destroy();
+            return --target.pending == 0 ? after_all(target) : std::noop_coroutine();
         }
-        if (--target.pending == 0) return target.waiter;
-        return std::noop_coroutine();
+        return target.waiter;
     }
 
     static void await_resume() noexcept {}
 };
 
-struct task_promise_base : checks_awaitables {
-    task_target* target = nullptr;
-    std::size_t index = 0;
-
+struct task_promise_base : cancellable_promise {
     static void* operator new(std::size_t size) { return frame_pool::allocate(size); }
     static void operator delete(void* frame, std::size_t size) noexcept {
         frame_pool::release(frame, size);
@@ -166,7 +145,6 @@ public:
 
 private:
     friend promise_type;
-    friend detail::task_awaiter<T>;
 
     explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
 
@@ -196,27 +174,23 @@ task<T> task_promise<T>::get_return_object() noexcept {
 template <class T>
 class task_awaiter {
 public:
-    explicit task_awaiter(task<T> awaited) : awaited_(std::move(awaited)) {
-        awaited_.check_present();
-    }
+    explicit task_awaiter(task<T> awaited) : target_(awaited.release()) {}
 
     static bool await_ready() noexcept { return false; }
 
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiter) noexcept {
-        target_.waiter = waiter;
-        target_.results = &result_;
-        awaited_.frame_.promise().target = &target_;
-        return awaited_.frame_;
+    template <class Promise>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
+        return target_.start(waiter, &result_);
     }
 
     T await_resume() {
+        target_.note_end();
         if (target_.error) std::rethrow_exception(std::move(target_.error));
         return take_from<T>(result_);
     }
 
 private:
-    task<T> awaited_;
-    task_target target_;
+    awaited_task target_;
     [[no_unique_address]] result_slot<T> result_{};
 };
 

@@ -4,9 +4,9 @@
 
 #include <overlap/core/event_loop.hpp>
 #include <overlap/core/operation_queue.hpp>
+#include <overlap/core/timer_wheel.hpp>
 #include <overlap/loops/remote_queue.hpp>
 #include <overlap/loops/run_some.hpp>
-#include <overlap/loops/timer_wheel.hpp>
 
 #include <algorithm>
 #include <cerrno>

@@ -52,7 +52,7 @@ def project(tmp_path):
     [
         ("runtimes/core/socket.hpp", "<overlap/core/error.hpp>"),
         ("runtimes/loops/uring.hpp", "<overlap/core/operation.hpp>"),
-        ("runtimes/loops/uring.hpp", '"timer_wheel.hpp"'),
+        ("runtimes/loops/uring.hpp", '"loop_base.hpp"'),
         ("runtimes/fiber/fiber.hpp", "<boost/context/fiber.hpp>"),
         ("runtimes/fiber/fiber_test.cpp", "<overlap/loops/poll.hpp>"),
         ("runtimes/fiber/testing/on_loop.hpp", "<overlap/loops/poll.hpp>"),

@@ -1,4 +1,4 @@
-#include <overlap/loops/timer_wheel.hpp>
+#include <overlap/core/timer_wheel.hpp>
 
 #include <cstdint>
 #include <gtest/gtest.h>
