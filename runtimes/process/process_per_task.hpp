@@ -8,7 +8,7 @@
 #include <overlap/process/portable_task.hpp>
 #include <overlap/process/process_usage.hpp>
 #include <overlap/process/shared_memory.hpp>
-#include <overlap/process/task_failure.hpp>
+#include <overlap/core/task_failure.hpp>
 
 #include <cerrno>
 #include <cstddef>

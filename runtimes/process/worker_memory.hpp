@@ -5,7 +5,7 @@
 #include <overlap/core/shared_tasks.hpp>
 #include <overlap/process/process_usage.hpp>
 #include <overlap/process/shared_memory.hpp>
-#include <overlap/process/task_failure.hpp>
+#include <overlap/core/task_failure.hpp>
 
 #include <algorithm>
 #include <atomic>

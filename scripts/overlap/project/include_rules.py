@@ -1,6 +1,6 @@
 """Includes point down only: which part of the project may include which.
 
-    bench -> runtimes/{cores, coroutine, fiber, thread_pool, process, sequential, floor} -> core
+    bench -> runtimes/{cores, coroutine, fiber, thread_pool, process, mpi, sequential, floor} -> core
     cores -> {coroutine, fiber};  foreign_loops -> loops -> core;  conformance -> core;  plugin -> core
     check -> {conformance, plugin, coroutine, fiber} -> core
 
@@ -29,6 +29,7 @@ ALLOWED = {
     "fiber": {"core"},
     "thread_pool": {"core"},
     "process": {"core"},
+    "mpi": {"core"},
     "sequential": {"core"},
     "floor": {"core"},
     "conformance": {"core"},
