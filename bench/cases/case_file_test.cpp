@@ -108,6 +108,14 @@ TEST_F(CaseFile, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(complaint(echo + "rate = 1\narrivals = 1"), testing::HasSubstr("one of poisson"));
     EXPECT_THAT(complaint(echo + "arrivals = 'even'"),
                 testing::HasSubstr("5: [echo.a] arrivals = 'even': expected a key `rate` with it"));
+    const std::string lasting = "[echo.a]\nconnections = 3\nbytes = 1\nduration_s = 0.5\n";
+    EXPECT_EQ(read(lasting + "rate = 100").cases<echo_case>()[0].messages, 17U);
+    EXPECT_THAT(complaint(lasting), testing::HasSubstr("expected a key `rate` with it"));
+    EXPECT_THAT(complaint(lasting + "rate = 1\nmessages = 1"),
+                testing::HasSubstr("expected either `messages` or `duration_s`"));
+    EXPECT_THAT(complaint(lasting + "rate = 10_000_000\n[echo.b]\nconnections = 1\nbytes = 1\n"
+                                    "rate = 10_000_000\nduration_s = 3600"),
+                testing::HasSubstr("1 to 100000000 messages"));
     EXPECT_THAT(complaint("[gather.a]\nfan_out = 1000\ndepth = 9"),
                 testing::HasSubstr("at most 100000000 leaves"));
     EXPECT_THAT(complaint("[gather.a]\nfan_out = 1.5"), testing::HasSubstr("a whole number"));

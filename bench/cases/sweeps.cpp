@@ -10,10 +10,11 @@ namespace overlap::bench {
 
 namespace {
 
-constexpr std::size_t most_values = 64;
-constexpr const char* expected = "{ sweep = [..] } with 1 to 64 numbers, each once, or { from = a, "
-                                 "to = b, factor = f } with 0 < a "
-                                 "<= b and f > 1, of at most 64 numbers";
+constexpr std::size_t most_values = 200;
+constexpr const char* expected =
+    "{ sweep = [..] } with 1 to 200 numbers, each once, or { from = a, "
+    "to = b, factor = f } with 0 < a "
+    "<= b and f > 1, of at most 200 numbers";
 
 std::optional<double> number(const toml::node* node) {
     if (node == nullptr) return std::nullopt;

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -125,7 +126,7 @@ std::function<void(session&)> body_of(const typename Workload::case_type& given,
 /// How many tasks a backend has in flight at once at most, found out in a process of its own since
 /// it takes making the runtime. Throws std::runtime_error with the reason when it cannot be made.
 template <class Backend>
-std::size_t probe_task_limit(const Backend& backend, std::size_t cores) {
+std::size_t probed_task_limit(const Backend& backend, std::size_t cores) {
     child probe(purpose::measure_memory, {}, [&](session& line) {
         hold_to_cores(cores);
         const std::size_t limit =
@@ -137,6 +138,16 @@ std::size_t probe_task_limit(const Backend& backend, std::size_t cores) {
     if (message->at("kind") == "error") throw std::runtime_error(message->at("words"));
     const double limit = message->at("figures").at("tasks");
     return limit >= static_cast<double>(unlimited) ? unlimited : static_cast<std::size_t>(limit);
+}
+
+/// The same, once for each number of cores.
+template <class Backend>
+std::size_t probe_task_limit(const Backend& backend, std::size_t cores) {
+    static std::map<std::pair<std::string, std::size_t>, std::size_t> known;
+    const std::pair key(backend.summary().name, cores);
+    const auto found = known.find(key);
+    if (found != known.end()) return found->second;
+    return known[key] = probed_task_limit(backend, cores);
 }
 
 template <workload Workload>

@@ -3,6 +3,8 @@
 
 #include "bench/cases/case_file.hpp"
 
+#include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -30,11 +32,30 @@ struct echo_case : case_base {
         constexpr std::int64_t most_bytes = std::int64_t{64} << 20;
         constexpr std::int64_t most_rate = 10'000'000;
         reader.read("connections", connections, 1, most_connections);
-        reader.read("messages", messages, 1, most_tasks);
         reader.read("bytes", bytes, 1, most_bytes);
         reader.read_optional("rate", rate, 1, most_rate);
+        if (reader.has("duration_s")) {
+            read_duration(reader);
+        } else {
+            reader.read("messages", messages, 1, most_tasks);
+        }
         if (reader.has("arrivals") && rate == 0) reader.fail("arrivals", "a key `rate` with it");
         reader.read_optional("arrivals", arrivals, {"poisson", "even"});
+    }
+
+    /// As many messages as are due in that time.
+    void read_duration(case_reader& reader) {
+        nanoseconds duration{};
+        reader.read("duration_s", duration);
+        if (rate == 0) reader.fail("duration_s", "a key `rate` with it");
+        if (reader.has("messages")) reader.fail("messages", "either `messages` or `duration_s`");
+        const double due =
+            static_cast<double>(rate) * std::chrono::duration<double>(duration).count();
+        messages = static_cast<std::size_t>(std::ceil(due / static_cast<double>(connections)));
+        if (messages < 1 || messages > static_cast<std::size_t>(most_tasks)) {
+            reader.fail("duration_s", "1 to " + std::to_string(most_tasks) +
+                                          " messages on each connection in that time");
+        }
     }
 
     [[nodiscard]] nlohmann::json to_json() const {

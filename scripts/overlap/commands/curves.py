@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from overlap.base.choices import pattern_option
 from overlap.base.exits import CODES, RecordError, UsageError, guarded
@@ -15,7 +14,7 @@ from overlap.judge.curves import Family, families
 from overlap.judge.metrics import METRICS
 from overlap.judge.series import from_records
 from overlap.records.files import Records, read_records
-from overlap.show import curves, grid
+from overlap.show import curves
 from overlap.show.heads import head_line
 
 EXAMPLES = f"""examples:
@@ -90,26 +89,20 @@ def run(options: argparse.Namespace) -> int:
     records, found = read(options)
     metric = METRICS[options.metric]
     if options.draw:
+        from overlap.show import curve_picture  # Needs matplotlib, which tables do not.
+
         for family in found:
             ending = family.name.replace("/", "-").replace("@", "-").replace("=", "-")
             target = options.draw.with_name(f"{options.draw.name}-{ending}")
-            print(*curves.draw(family, metric, bool(options.filter), target), sep="\n")
+            print(*curve_picture.draw(family, metric, bool(options.filter), target), sep="\n")
         return 0
-    tables = [curves.table_of(family, metric) for family in found]
-    lines = []
+    console = Console(highlight=False)
+    print(head_line(records) + "\n")
+    curves.print_tables(curves.tables_of(records, metric), options.format, console)
     if options.between:
         names = pair(options.between, found)
-        lines = [line for f in found for line in curves.break_even_lines(f, names, metric)]
-    head = head_line(records)
-    if options.format == "markdown":
-        print(head, end="\n\n")
-        for table in tables:
-            print(
-                "\n".join([f"**{table.title}**", "", *grid.markdown(table), "", *table.notes, ""])
-            )
-        print(*lines, sep="\n")
-    else:
-        grid.print_page(Console(highlight=False), [Text(head)], tables, map(Text, lines))
+        for family in found:
+            print(*curves.break_even_lines(family, names, metric), sep="\n")
     return 0
 
 

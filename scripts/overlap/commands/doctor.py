@@ -18,7 +18,7 @@ from overlap.base.units import share
 from overlap.measure.contamination import FOREIGN_LIMIT, STEAL_LIMIT, contamination, read_machine
 from overlap.measure.diagnosis import CHECKS, Finding, Level, finding
 from overlap.measure.measurement import alone
-from overlap.measure.placebo import reference_of
+from overlap.measure.profiles import reference_of
 from overlap.measure.plan import REPEATED_SHARE
 from overlap.measure.samples import list_rows, take_sample
 from overlap.records.rows import Row

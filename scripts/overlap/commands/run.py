@@ -11,13 +11,14 @@ from overlap.base.building import build
 from overlap.base.choices import UnknownName, pattern_option
 from overlap.base.exits import CODES, INTERRUPTED_STATUS, UsageError, guarded
 from overlap.base.machine import ROOT, shown
+from overlap.judge.knees import Bound
 from overlap.measure.announcement import announcement, remainder
 from overlap.measure.contamination import read_machine
 from overlap.measure.costs import Costs, record_files
 from overlap.measure.instructions import count_rows, why_no_instructions
+from overlap.measure.knee import announced
 from overlap.measure.measurement import Measurement, alone, plan_of
-from overlap.measure.placebo import with_placebos
-from overlap.measure.profiles import Profile, read_profiles
+from overlap.measure.profiles import Profile, read_profiles, with_placebos
 from overlap.measure.samples import utc_now
 from overlap.measure.suite import WORKLOADS, Suite, adopt_options, check_same_suite, make_head
 from overlap.measure.syscalls import why_no_syscalls
@@ -30,6 +31,11 @@ from overlap.judge.series import from_records
 RESULTS = ROOT / "results" / "local"
 PEERS = "peers"  # In a build directory.
 DEFAULTS = {"profile": "quick", "filter": "", "row_timeout": 60.0}
+KNEE_DEFAULTS = {
+    "profile": "curves",
+    "filter": "^echo/knee@",
+    "workloads": ROOT / "bench" / "curves.toml",
+}
 PROBLEMS_SHOWN = 10
 
 
@@ -59,6 +65,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--language", metavar="NAMES", help="only what is written in these, e.g. C++,Go")
     add("--cores", metavar="LIST", help="run each case on so many cores, in turn, e.g. 1,2,4,all")
     add("--workloads", type=_path, metavar="FILE", help="another workload specification")
+    add(
+        "--knee",
+        metavar="BOUND",
+        help="search for the highest rate of echo at which a percentile of latency stays within a "
+        "bound, e.g. p99:1ms; the rates are those of echo.knee in bench/curves.toml",
+    )
     add(
         "--loop",
         metavar="NAMES",
@@ -207,12 +219,15 @@ def planned_rows(
 def print_records(records: Records, style: str) -> None:
     from rich.console import Console
 
-    from overlap.show import run_page
+    from overlap.show import curves, run_page
 
+    console = Console(highlight=False)
     if style == "markdown":
         print(run_page.markdown(records), end="")
     else:
-        run_page.print_terminal(records, Console(highlight=False))
+        run_page.print_terminal(records, console)
+    if tables := curves.tables_of(records):
+        curves.print_tables(tables, style, console)
 
 
 def print_list(rows: Sequence[Row]) -> None:
@@ -228,7 +243,9 @@ def run(options: argparse.Namespace) -> int:
     resumed = records_to_resume(options) if options.resume else None
     if resumed:
         adopt_options(options, resumed)
-    for name, value in DEFAULTS.items():
+    if options.knee is not None:
+        Bound.parse(options.knee)
+    for name, value in (DEFAULTS | (KNEE_DEFAULTS if options.knee else {})).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
     try:
@@ -248,6 +265,8 @@ def run(options: argparse.Namespace) -> int:
     costs = Costs(record_files())
     head = make_head(options, profile, planned_rows(options, profile, suite, costs), suite)
     plan = announcement(head, costs)
+    if options.knee:
+        plan = iter([announced(head)])
     print(*plan, sep="\n", file=sys.stdout if options.plan else sys.stderr)
     if options.plan:
         return 0

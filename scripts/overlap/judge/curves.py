@@ -203,7 +203,7 @@ def _crossing(points: dict[float, ByBlock], work: dict[float, ByBlock], level: f
             logs.append(line[0][0])
         elif under[-1] + 1 < len(line):
             logs.append(_zero(line[under[-1]], line[under[-1] + 1]))
-    return _estimate(logs, beyond="<" if 2 * below > len(logs) else "")
+    return estimate(logs, beyond="<" if 2 * below > len(logs) else "")
 
 
 def _zero(first: tuple[float, float], second: tuple[float, float]) -> float:
@@ -212,7 +212,8 @@ def _zero(first: tuple[float, float], second: tuple[float, float]) -> float:
     return x0 - y0 * (x1 - x0) / (y1 - y0)
 
 
-def _estimate(logs: Sequence[float], beyond: str = "") -> Estimate:
+def estimate(logs: Sequence[float], beyond: str = "") -> Estimate:
+    """Of what these are the logarithms of, one a block."""
     if not logs:
         return Estimate(math.nan)
     found = paired(np.array([logs]))
@@ -242,7 +243,7 @@ def scalings(family: Family) -> list[Scaling]:
             continue
         least = min(walls)
         speedups = {
-            x: _estimate(
+            x: estimate(
                 [
                     math.log(least * walls[least][block] / wall)
                     for block, wall in values.items()
@@ -309,7 +310,7 @@ def break_evens(first: Curve, second: Curve, metric: Metric) -> list[BreakEven]:
             if ratios[x][b] != ratios[following][b]
         ]
         lower = first.backend if after < 0 else second.backend
-        found.append(BreakEven(_estimate(logs), lower))
+        found.append(BreakEven(estimate(logs), lower))
     return found
 
 

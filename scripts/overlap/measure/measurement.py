@@ -9,6 +9,8 @@ from typing import Any
 
 from overlap.base.exits import UsageError
 from overlap.base.machine import shown
+from overlap.judge.knees import Bound
+from overlap.measure.knee import KneePlan
 from overlap.measure.plan import Plan, Step
 from overlap.measure.samples import Sample, take_sample
 from overlap.measure.suite import Suite, portable
@@ -25,12 +27,16 @@ SPARED = {"trace": "--trace=off", "memory": "--memory=off"}
 ALSO_BY_DEFAULT = {"trace": 1, "memory": 1}
 
 
-def plan_of(records: Records, blocks: int) -> Plan:
+def plan_of(records: Records, blocks: int) -> Plan | KneePlan:
     """What is left to do of a run."""
     head = records.head
     rows = [Row.from_record(row) for row in head["rows"]]
     share, also = head.get("repeated_share", 0.0), head.get("also", ALSO_BY_DEFAULT)
-    plan = Plan(rows, blocks, head["seed"], share, rules_of(head), also)
+    plan: Plan | KneePlan
+    if head.get("knee"):
+        plan = KneePlan(rows, blocks, Bound.parse(head["knee"]))
+    else:
+        plan = Plan(rows, blocks, head["seed"], share, rules_of(head), also)
     for record in records.samples:
         plan.add(record)
     return plan
@@ -53,7 +59,7 @@ class Measurement:
         self._also: dict[str, int] = records.head.get("also", ALSO_BY_DEFAULT)
         self._specification: str = records.head.get("specification", {}).get("text", "")
 
-    def carry_out(self, plan: Plan) -> None:
+    def carry_out(self, plan: Plan | KneePlan) -> None:
         from overlap.measure.progress import Progress  # Needs rich, which --help must not.
 
         progress = Progress(plan)

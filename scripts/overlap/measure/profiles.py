@@ -1,8 +1,8 @@
-"""How thorough a run is: the profiles of bench/profiles.toml."""
+"""How thorough a run is: the profiles of bench/profiles.toml, and the placebo that each case gets."""
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -110,3 +110,33 @@ def read_profiles(path: Path = PATH) -> dict[str, Profile]:
         raise UsageError(f"{path}: brackets nested too deep; expected profiles") from None
     except ValueError as error:  # tomllib's own errors among them.
         raise UsageError(f"{path}: {error}") from error
+
+
+# ---- the placebo ---------------------------------------------------------------------------------
+
+# The reference backend once more under another name, one row a case: two rows that differ in nothing
+# but their names show how far apart equal things come out on this machine. That is the noise floor,
+# below which no difference means anything.
+PLACEBO = "placebo"
+# The first of these that a case can be measured on is what the others are compared with.
+REFERENCES = ("coroutine:uring", "coroutine:epoll", "coroutine:poll", "sequential")
+
+
+def reference_of(rows: Sequence[Row]) -> Row | None:
+    """The reference among the rows of one case, or None if none of them can be one."""
+    measurable = {row.backend: row for row in rows if not row.skip}
+    return next((measurable[name] for name in REFERENCES if name in measurable), None)
+
+
+def with_placebos(rows: Sequence[Row]) -> list[Row]:
+    """The rows, and after those of each case its placebo, where the case has a reference."""
+    cases: dict[str, list[Row]] = {}
+    for row in rows:
+        cases.setdefault(row.case_name, []).append(row)
+    result: list[Row] = []
+    for name, of_case in cases.items():
+        result += of_case
+        if reference := reference_of(of_case):
+            again = {"row": f"{name}/{PLACEBO}", "backend": PLACEBO}
+            result.append(replace(reference, placebo_of=reference.backend, **again))
+    return result

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
 from overlap.base.units import time_left
+from overlap.measure.knee import KneePlan
 from overlap.measure.plan import Plan, Step
 
 PLAIN_PERIOD_S = 10.0
@@ -21,7 +22,7 @@ PLAIN_PERIOD_S = 10.0
 class Progress:
     """`show` before each sample, `redraw` while one runs, `close` at the end."""
 
-    def __init__(self, plan: Plan, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, plan: Plan | KneePlan, stream: TextIO = sys.stderr) -> None:
         self._plan = plan
         self._stream = stream
         self._done = 0

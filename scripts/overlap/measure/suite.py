@@ -134,6 +134,7 @@ CHOICES = {
     "loop": "loop",
     "peers": "peers",
     "cores": "cores",
+    "knee": "knee",
     "row_timeout": "row_timeout_s",
     "build": "build",
 }

@@ -1,4 +1,4 @@
-from overlap.measure.placebo import with_placebos
+from overlap.measure.profiles import with_placebos
 from overlap.records.rows import Row
 
 

@@ -1,14 +1,10 @@
-"""What curves say, as a table a family, and their picture."""
+"""What curves say, as a table a family."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from rich.console import Console
 
 from overlap.base.units import NOT_MEASURED, digits, plain, seconds
 from overlap.judge.curves import (
@@ -18,25 +14,42 @@ from overlap.judge.curves import (
     Estimate,
     Family,
     Grain,
-    best_of_models,
     break_evens,
-    efficiencies,
+    families,
     grains,
     has_grain,
     scalings,
     task_seconds,
 )
-from overlap.judge.metrics import Metric
+from overlap.judge.knees import RATE, Bound, knees
+from overlap.judge.metrics import METRICS, Metric
+from overlap.judge.series import from_records
+from overlap.records.files import Records
 from overlap.records.models import place_of
-from overlap.show.drawing import Theme, colours, plain_axes, save
-from overlap.show.grid import Column, Grid, Line
+from overlap.show.grid import Column, Grid, Line, markdown, print_page
 
 MOST_COLUMNS = 6  # Of points in a table.
-MARKERS = "osD^vPX*"
 
 
-def table_of(family: Family, metric: Metric) -> Grid:
-    """The answer that the family is for."""
+def tables_of(records: Records, metric: Metric = METRICS["wall"]) -> list[Grid]:
+    """Of each family the answer that it is for."""
+    bound = Bound.parse(records.head["knee"]) if records.head.get("knee") else None
+    return [table_of(family, metric, bound) for family in families(from_records(records))]
+
+
+def print_tables(tables: Sequence[Grid], style: str, console: Console) -> None:
+    """In the style of a page, `markdown`, or for a terminal."""
+    if style == "markdown":
+        for table in tables:
+            lines = [f"**{table.title}**", "", *markdown(table), "", *table.notes]
+            print("\n".join(lines), end="\n\n")
+    else:
+        print_page(console, [], tables, [])
+
+
+def table_of(family: Family, metric: Metric, bound: Bound | None = None) -> Grid:
+    if family.key == RATE and bound:
+        return _knee_table(family, bound)
     if has_grain(family):
         return _grain_table(family)
     if family.key == CORES:
@@ -112,6 +125,23 @@ def grain_sentence(found: list[Grain]) -> list[str]:
     return [f"A further core pays with {', '.join(parts)} of work per task on."] if parts else []
 
 
+# ---- knees ---------------------------------------------------------------------------------------
+
+
+def _knee_table(family: Family, bound: Bound) -> Grid:
+    lines = []
+    for knee in knees(_ordered(family), bound):
+        rate = _with_interval(knee.rate, plain) if knee.rate else "none of the rates"
+        cells = [knee.backend, knee.model, rate, seconds(knee.cpu_s), knee.why or NOT_MEASURED]
+        lines.append(Line(cells))
+    headers = ["messages/s", "CPU/message there", "why not more"]
+    notes = [
+        f"messages/s: the highest rate with {bound}, and its 95% interval; the next one that was tried "
+        "is at most 5% above it."
+    ]
+    return _table(f"{family.name}: the rate that is too much", headers, lines, notes)
+
+
 # ---- cores ---------------------------------------------------------------------------------------
 
 
@@ -173,93 +203,3 @@ def break_even_lines(family: Family, names: tuple[str, str], metric: Metric) -> 
         f"{each.lower_above} needs less."
         for each in found
     ]
-
-
-# ---- picture -------------------------------------------------------------------------------------
-
-
-def draw(family: Family, metric: Metric, chosen: bool, target: Path) -> list[Path]:
-    """Of each model the best backend, or all that were `chosen` by a filter; paths as save() does."""
-    return save(lambda theme: figure_of(family, metric, chosen, theme), target)
-
-
-def figure_of(family: Family, metric: Metric, chosen: bool, theme: Theme) -> Figure:
-    heights, label = _heights(family, metric)
-    rising = has_grain(family) or family.key == CORES
-
-    def height(curve: Curve) -> Mapping[float, float]:
-        middles = {x: v[1] for x, v in heights[curve.backend].items()}
-        return {x: 1 / v for x, v in middles.items() if v > 0} if rising else middles
-
-    curves = family.curves if chosen else best_of_models(family, height)
-    figure = Figure(figsize=(8.6, 4.6), dpi=144, facecolor=theme.back)
-    figure.subplots_adjust(left=0.09, right=0.72, top=0.95, bottom=0.12)
-    axes = figure.add_subplot(facecolor=theme.back)
-    places = _places(family)
-    for i, (curve, shade) in enumerate(zip(curves, colours(len(curves), theme), strict=True)):
-        _line(axes, curve, {places[x]: v for x, v in heights[curve.backend].items()}, shade, i)
-    _axes(axes, family, label, rising, theme)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
-    return figure
-
-
-def _line(axes: Any, curve: Curve, points: dict[float, Any], shade: Any, index: int) -> None:
-    if not points:
-        return
-    x = sorted(points)
-    low, middle, high = (np.array([points[place][i] for place in x]) for i in range(3))
-    marker = MARKERS[index % len(MARKERS)]
-    label = f"{curve.backend} ({curve.model})"
-    axes.plot(x, middle, color=shade, marker=marker, markersize=4.5, linewidth=1.4, label=label)
-    axes.fill_between(x, low, high, color=shade, alpha=0.18, linewidth=0)
-
-
-def _heights(
-    family: Family, metric: Metric
-) -> tuple[dict[str, dict[float, tuple[float, float, float]]], str]:
-    """By backend and what is swept: the median over blocks between its quartiles."""
-    if has_grain(family):
-        raw, label = efficiencies(family), "efficiency: work alone / (cores x wall)"
-    elif family.key == CORES:
-        raw = {
-            each.backend: {x: {0: e.centre} for x, e in each.speedups.items()}
-            for each in scalings(family)
-        }
-        label = "speed-up over the fewest cores"
-    else:
-        raw = {curve.backend: curve.of(metric) for curve in family.curves}
-        label = metric.title
-    for curve in family.curves:
-        raw.setdefault(curve.backend, {})
-    quartiles = {
-        backend: {
-            x: tuple(float(v) for v in np.percentile(list(values.values()), (25, 50, 75)))
-            for x, values in points.items()
-            if values
-        }
-        for backend, points in raw.items()
-    }
-    return quartiles, label
-
-
-def _places(family: Family) -> dict[float, float]:
-    """Where each value stands on the horizontal axis."""
-    if has_grain(family):
-        return {x: float(np.median(list(v.values()))) for x, v in task_seconds(family).items()}
-    return {x: x for curve in family.curves for x in curve.points}
-
-
-def _axes(axes: Any, family: Family, label: str, rising: bool, theme: Theme) -> None:
-    axes.set_xscale("log")
-    in_seconds = has_grain(family) or family.key.endswith("_s")
-    show = seconds if in_seconds else plain
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: show(value)))
-    axes.set_xlabel("work of a task, alone" if has_grain(family) else family.key)
-    axes.set_ylabel(label)
-    axes.set_title(family.name, fontsize=9, loc="left")
-    if has_grain(family):
-        axes.set_ylim(0, 1.05)
-        axes.axhline(0.5, color=theme.text, linewidth=0.8, linestyle=(0, (4, 4)), zorder=1)
-    elif not rising:
-        axes.set_yscale("log")
-    plain_axes(axes, theme)

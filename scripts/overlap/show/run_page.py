@@ -7,6 +7,7 @@ from rich.text import Text
 
 from overlap.base.exits import UsageError
 from overlap.base.units import NOT_MEASURED, byte_count, plain, seconds, several_seconds, share
+from overlap.judge.curves import is_swept
 from overlap.judge.series import GATED_SHARE, GENERATOR_BOUND, Series, from_records, gate_name
 from overlap.records.files import Records
 from overlap.records.models import OWN_VERSION, is_absent, language_of, model_of, place_of
@@ -229,7 +230,8 @@ def _floor_notes(floors: dict[str, list[str]]) -> list[str]:
 
 
 def build_tables(records: Records) -> list[Grid]:
-    rows = from_records(records).series
+    """Of all cases but those that are swept, which show/curves.py has."""
+    rows = [row for row in from_records(records).series if not is_swept(row.case)]
     return [
         build_table(workload, [row for row in rows if row.row.workload == workload])
         for workload in dict.fromkeys(row.row.workload for row in rows)
