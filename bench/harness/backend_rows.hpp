@@ -1,6 +1,7 @@
 // From a workload and a backend to rows: which can run here, and what their processes do.
 #pragma once
 
+#include "bench/harness/answers.hpp"
 #include "bench/harness/backends.hpp"
 #include "bench/harness/child.hpp"
 #include "bench/harness/flights.hpp"
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -30,6 +32,12 @@ inline std::size_t repetitions(std::size_t most, double once_s) {
     return std::max<std::size_t>(static_cast<std::size_t>(enough_s / once_s), 1);
 }
 
+/// Whether a run can be traced, and whether tasks take turns on a thread.
+struct tracing {
+    bool possible = false;
+    bool takes_turns = false;
+};
+
 /// One row's measuring process. All it holds exists before the runtime does, since workers that are
 /// forked see the memory of that moment.
 template <workload Workload>
@@ -42,10 +50,10 @@ public:
           for_memory_(Workload::for_memory(given, line.memory())),
           log_(line.why() == purpose::measure_trace ? given.task_count() : 0), work_(given) {}
 
-    /// `run(work, given, log)` returns the results of one run.
+    /// `run(work, given, seed, log)` returns the results of one run.
     template <class Run>
     void measure(const std::function<process_usage()>& usage, Run run, std::size_t task_limit,
-                 bool can_trace) {
+                 const tracing& traced) {
         task_limit_ = task_limit;
         if (line_.why() == purpose::measure_memory) return measure_memory(run);
         no_log nothing;
@@ -54,9 +62,14 @@ public:
         for (std::size_t i = 0; i < given_.iterations; ++i) {
             measure_once("iteration", repeat, given_, usage, run, nothing);
         }
-        if (line_.why() != purpose::measure_trace || !can_trace) return;
+        if (line_.why() != purpose::measure_trace || !traced.possible) return;
         measure_once("traced", 1, given_, usage, run, log_);
-        line_.report("flights", log_.summary().figures());
+        const flight_summary all = log_.summary();
+        if (traced.takes_turns) {
+            expect_at_once(all, given_.task_count(),
+                           least_at_once<Workload>(given_, task_limit, true));
+        }
+        line_.report("flights", all.figures());
     }
 
 private:
@@ -65,10 +78,11 @@ private:
         no_log nothing;
         work_.begin(line_, for_memory_, task_limit_);
         const auto start = clock::now();
-        const auto results = run(work_, for_memory_, nothing);
+        const std::uint32_t seed = seeds_.next();
+        const run_answers<Workload> answers{{}, run(work_, for_memory_, seed, nothing)};
         const double wall_s = seconds_since(start);
         const double peak = peak_memory_bytes();
-        checked(for_memory_, results, wall_s);
+        static_cast<void>(check_all(work_, for_memory_, seed, answers, wall_s));
         line_.report("memory", {{"peak_memory_bytes", peak}, {"wall_s", wall_s}});
     }
 
@@ -76,29 +90,20 @@ private:
     double measure_once(const std::string& label, std::size_t repeat, const case_type& given,
                         const std::function<process_usage()>& usage, Run& run, Log& log) {
         work_.begin(line_, given, task_limit_);
-        std::vector<typename Workload::result> results;
+        const std::uint32_t seed = seeds_.next();
+        run_answers<Workload> answers;
+        answers.sums.resize(repeat - 1);
+        const auto once = [&](std::uint32_t from) { return run(work_, given, from, log); };
         return line_.run(
-            label, repeat, usage,
-            [&] {
-                for (std::size_t i = 0; i < repeat; ++i) results = run(work_, given, log);
-            },
-            [&](double wall_s) { return checked(given, results, wall_s); });
-    }
-
-    counters checked(const case_type& given, const std::vector<typename Workload::result>& results,
-                     double wall_s) {
-        const std::size_t expected = Workload::result_count(given);
-        if (results.size() != expected) {
-            throw wrong_result(std::to_string(results.size()) + " of " + std::to_string(expected) +
-                               " results");
-        }
-        return work_.check(given, results, wall_s);
+            label, repeat, usage, [&] { run_all<Workload>(given, seed, once, answers); },
+            [&](double wall_s) { return check_all(work_, given, seed, answers, wall_s); });
     }
 
     session& line_;
     const case_type given_;
     const case_type warm_up_;
     const case_type for_memory_;
+    run_seeds seeds_;
     flight_log log_;
     Workload work_;
     std::size_t task_limit_ = 0;
@@ -113,11 +118,11 @@ std::function<void(session&)> body_of(const typename Workload::case_type& given,
         measured_case<Workload> measured(line, given);
         backend.with_runtime([&](auto& runtime) {
             measured.measure([&] { return usage_with(runtime); },
-                             [&](auto& work, const auto& which, auto& log) {
-                                 return run_root(runtime,
-                                                 [&] { return work.root(runtime, which, log); });
+                             [&](auto& work, const auto& which, std::uint32_t seed, auto& log) {
+                                 return run_root(
+                                     runtime, [&] { return work.root(runtime, which, seed, log); });
                              },
-                             runtime.task_limit(), true);
+                             runtime.task_limit(), {true, Backend::takes_turns});
             return 0;
         });
     };
@@ -202,7 +207,7 @@ void add_backend_row(const typename Workload::case_type& given, const Backend& b
 }
 
 /// The row of one case on a floor, if it was chosen: by its own name, or as all floors are.
-/// `run(work, given)` returns what tasks would.
+/// `run(work, given, seed)` returns what tasks would.
 template <workload Workload, class Run>
 void add_floor_row(const typename Workload::case_type& given, const backend_summary& floor,
                    const options& chosen, std::vector<row>& into, Run run) {
@@ -213,9 +218,11 @@ void add_floor_row(const typename Workload::case_type& given, const backend_summ
     made.body = [given, run](session& line) {
         hold_to_cores(given.cores);
         measured_case<Workload> measured(line, given);
-        measured.measure(
-            usage_so_far, [&](auto& work, const auto& which, auto&) { return run(work, which); },
-            unlimited, false);
+        measured.measure(usage_so_far,
+                         [&](auto& work, const auto& which, std::uint32_t seed, auto&) {
+                             return run(work, which, seed);
+                         },
+                         unlimited, {});
     };
     into.push_back(std::move(made));
 }

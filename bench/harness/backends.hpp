@@ -26,7 +26,8 @@ enum class overflow {
     fails,   ///< There is a task for each or none at all.
 };
 
-/// What can be said of a backend before its runtime is made.
+/// What can be said of a backend before its runtime is made. Beside it each has `takes_turns`: a task
+/// that gives way or waits makes room for another on its thread.
 struct backend_summary {
     std::string name;
     std::string loop;  ///< Empty: it needs none.
@@ -38,6 +39,7 @@ template <template <class> class Runtime, event_loop Loop>
 struct loop_backend {
     static constexpr overflow beyond_limit = overflow::fails;
     static constexpr bool uses_processes = false;
+    static constexpr bool takes_turns = true;
 
     [[nodiscard]] backend_summary summary() const {
         return {Runtime<Loop>::name(), std::string(Loop::name()), Loop::available()};
@@ -56,6 +58,7 @@ template <template <class> class Runtime, event_loop Loop>
 struct cores_backend {
     static constexpr overflow beyond_limit = overflow::fails;
     static constexpr bool uses_processes = false;
+    static constexpr bool takes_turns = false;  ///< Not with a task on each.
 
     [[nodiscard]] backend_summary summary() const {
         return {Runtime<Loop>::name(), std::string(Loop::name()), Loop::available()};
@@ -73,6 +76,7 @@ template <class Runtime, overflow Overflow = overflow::queues, bool Processes = 
 struct plain_backend {
     static constexpr overflow beyond_limit = Overflow;
     static constexpr bool uses_processes = Processes;
+    static constexpr bool takes_turns = stackless_runtime<Runtime>;
 
     [[nodiscard]] backend_summary summary() const { return {Runtime::name(), "", {}}; }
 

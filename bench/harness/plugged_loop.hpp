@@ -27,6 +27,7 @@ template <template <class> class Runtime>
 struct plugged_backend {
     static constexpr overflow beyond_limit = overflow::fails;
     static constexpr bool uses_processes = false;
+    static constexpr bool takes_turns = true;
 
     std::string name;
     plugged_loop loop;

@@ -111,7 +111,8 @@ def test_every_peer_says_which_workload_it_does_not_know(name, here):
     peer = here[1][name]
     if peer["skip"]:
         pytest.skip(peer["skip"])
-    run = {"request": "run", "workload": "juggling", "case": {}, "repeat": 1, "trace": True}
+    run = {"request": "run", "workload": "juggling", "case": {}, "seed": 1}
+    run |= {"repeat": 1, "trace": True}
     lines = json.dumps(run) + "\n"
     done = subprocess.run(
         peer["command"],
@@ -131,7 +132,7 @@ def test_an_error_in_a_task_ends_the_peer_although_others_wait(name, here):
     if peer["skip"]:
         pytest.skip(peer["skip"])
     run = {
-        **{"request": "run", "workload": "echo", "repeat": 1, "trace": False},
+        **{"request": "run", "workload": "echo", "seed": 1, "repeat": 1, "trace": False},
         "case": {"connections": 2, "buffer_bytes": 4096},
     }
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -197,6 +198,13 @@ def test_without_a_misdeed_the_cheat_is_an_honest_peer(tmp_path, workload, small
         ("one_by_one", "sleeps/few", "wrong: ran at most 1 of 4 tasks at once, expected 4"),
         ("take_from_results", "sleeps/few", "wrong: 3 of 4 results"),
         ("skip_computing", "gather/tree", "wrong: result 0 is "),
+        ("answer_from_memory", "gather/few", "wrong: the results of repetition 0 add up to "),
+        ("answer_from_memory", "gather/tree", "wrong: result 0 is "),
+        ("answer_from_memory", "gather/slow", "wrong: result 0 is "),
+        ("answer_from_memory", "heartbeat/few", "wrong: result 0 is "),
+        ("answer_from_memory", "mix/few", "wrong: result 0 is "),
+        ("compute_one_repetition", "gather/few", "wrong: the results of repetition 1 add up to "),
+        ("resume_at_once", "gather/few", "wrong: ran at most 1 of 20 tasks at once, expected 2"),
         ("take_from_results", "gather/few", "wrong: 19 of 20 results"),
         ("skip_beating", "heartbeat/few", "wrong: the heart beat faster than its interval"),
         ("skip_waiting", "mix/few", "wrong: all tasks were done before one could have waited"),

@@ -17,6 +17,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <type_traits>
@@ -37,6 +38,11 @@ struct workload_defaults {
     static constexpr const char* unit = "task";
     static std::size_t work_items(const Case& given) { return given.task_count(); }
     static std::size_t result_count(const Case& given) { return given.task_count(); }
+
+    /// Of a case that may be repeated: how many leaves a run has, and what all results of one with this
+    /// seed add up to, modulo 2^64.
+    static std::size_t leaf_count(const Case& given) { return given.task_count(); }
+    static std::uint64_t expected_sum(const Case& /*given*/, std::uint32_t /*seed*/) { return 0; }
 
     /// How long a run takes, roughly, with so many tasks in flight at most; 0: unknown.
     static double expected_s(const Case& /*given*/, std::size_t /*task_limit*/) { return 0; }
@@ -79,13 +85,16 @@ concept workload =
                       workload_defaults<typename Workload::case_type, typename Workload::result>> &&
     std::constructible_from<Workload, const typename Workload::case_type&> &&
     requires(Workload work, const typename Workload::case_type& given, sequential& runtime,
-             no_log& log, const std::vector<typename Workload::result>& results, double wall_s,
-             const options& chosen, std::vector<row>& rows) {
-        /// The root task in the runtime's colour. Tasks hold what `log.enter()` returns.
-        { work.root(runtime, given, log) } -> std::same_as<std::vector<typename Workload::result>>;
+             no_log& log, std::uint32_t seed, const std::vector<typename Workload::result>& results,
+             double wall_s, const options& chosen, std::vector<row>& rows) {
+        /// The root task in the runtime's colour. Tasks hold what `log.enter()` returns. What they
+        /// compute begins with the run's seed, which they are handed by value.
+        {
+            work.root(runtime, given, seed, log)
+        } -> std::same_as<std::vector<typename Workload::result>>;
         /// The workload's own counters; throws wrong_result unless all was done. There are as many
         /// results as there have to be.
-        { work.check(given, results, wall_s) } -> std::same_as<counters>;
+        { work.check(given, seed, results, wall_s) } -> std::same_as<counters>;
         /// Rows on its floors, if it has any, and add_all_rows(): compiled once, in workload.cpp.
         Workload::add_rows(given, chosen, rows);
     };

@@ -38,8 +38,8 @@ void echo_workload::begin(session& line, const echo_case& given, std::size_t tas
     line.ready_for_load(port_of(listener_), *load_of(given), task_limit);
 }
 
-counters echo_workload::check(const echo_case& given, const std::vector<std::uint64_t>& echoed,
-                              double) {
+counters echo_workload::check(const echo_case& given, std::uint32_t,
+                              const std::vector<std::uint64_t>& echoed, double) {
     const std::uint64_t expected = given.messages * given.bytes;
     for (const std::uint64_t bytes : echoed) {
         if (bytes == expected) continue;
@@ -52,10 +52,11 @@ counters echo_workload::check(const echo_case& given, const std::vector<std::uin
 void echo_workload::add_rows(const echo_case& given, const options& chosen,
                              std::vector<row>& into) {
     const auto add_floor = [&](const backend_summary& which, auto serve) {
-        add_floor_row<echo_workload>(
-            given, which, chosen, into, [serve](auto& work, const echo_case& served) {
-                return serve(work.listener(), served.connections, served.buffer_size());
-            });
+        add_floor_row<echo_workload>(given, which, chosen, into,
+                                     [serve](auto& work, const echo_case& served, std::uint32_t) {
+                                         return serve(work.listener(), served.connections,
+                                                      served.buffer_size());
+                                     });
     };
     add_floor({"floor:uring", "uring", uring_loop::available()}, floor::echo_uring);
     add_floor({"floor:epoll", "epoll", {}}, floor::echo_epoll);

@@ -35,11 +35,12 @@ public:
     }
     void begin(session& line, const echo_case& given, std::size_t task_limit);
     template <class Runtime, class Log>
-    auto root(Runtime& runtime, const echo_case& given, Log& log) {
+    auto root(Runtime& runtime, const echo_case& given, std::uint32_t, Log& log) {
         return serve_all(runtime, given, listener_descriptor_, log);
     }
     [[nodiscard]] int listener() const noexcept { return listener_descriptor_; }
-    static counters check(const echo_case& given, const std::vector<std::uint64_t>& echoed, double);
+    static counters check(const echo_case& given, std::uint32_t,
+                          const std::vector<std::uint64_t>& echoed, double);
 
     static void add_rows(const echo_case& given, const options& chosen, std::vector<row>& into);
 

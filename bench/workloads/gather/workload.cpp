@@ -14,8 +14,10 @@ namespace {
 /// Work from which a thread more is worth its start, which takes some tens of microseconds.
 constexpr std::uint64_t steps_worth_a_thread = 1'000'000;
 
-std::vector<std::uint64_t> run_floor(const gather_case& given) {
-    const auto leaf = [&](std::size_t index) { return leaf_value(index, given.work); };
+std::vector<std::uint64_t> run_floor(const gather_case& given, std::uint32_t seed) {
+    const auto leaf = [&, seed](std::size_t index) {
+        return leaf_value(leaf_state(seed, index), given.work);
+    };
     const bool threads_pay = given.leaves() * given.work >= steps_worth_a_thread;
     const std::size_t threads = threads_pay ? available_cores() : 1;
     if (given.depth == 1) return floor::gather(given.fan_out, leaf, threads);
@@ -41,7 +43,7 @@ void gather_workload::add_rows(const gather_case& given, const options& chosen,
                                std::vector<row>& into) {
     add_floor_row<gather_workload>(
         given, {"floor", "", {}}, chosen, into,
-        [](auto&, const gather_case& which) { return run_floor(which); });
+        [](auto&, const gather_case& which, std::uint32_t seed) { return run_floor(which, seed); });
     add_all_rows<gather_workload>(given, chosen, into);
 }
 

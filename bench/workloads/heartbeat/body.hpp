@@ -54,42 +54,46 @@ pulse beat(Runtime& runtime, const heartbeat_case& given, Flight) {
 }
 
 /// Computes in parts, and yields before each. Part p of task i has the value of leaf
-/// i * parts + p.
+/// i * parts + p. The seed is handed on by value: workers that were forked before this run do not
+/// see what has changed since.
 template <stackless_runtime Runtime, class Flight>
-task<pulse> compute_in_parts(Runtime& runtime, const heartbeat_case& given, std::size_t index,
-                             Flight) {
+task<pulse> compute_in_parts(Runtime& runtime, const heartbeat_case& given, std::uint32_t seed,
+                             std::size_t index, Flight) {
     pulse computed;
     for (std::size_t part = 0; part < given.parts; ++part) {
         co_await runtime.yield();
-        computed.value += leaf_value(index * given.parts + part, given.work);
+        computed.value += leaf_value(leaf_state(seed, index * given.parts + part), given.work);
     }
     co_return computed;
 }
 
 template <direct_runtime Runtime, class Flight>
-pulse compute_in_parts(Runtime& runtime, const heartbeat_case& given, std::size_t index, Flight) {
+pulse compute_in_parts(Runtime& runtime, const heartbeat_case& given, std::uint32_t seed,
+                       std::size_t index, Flight) {
     pulse computed;
     for (std::size_t part = 0; part < given.parts; ++part) {
         runtime.yield();
-        computed.value += leaf_value(index * given.parts + part, given.work);
+        computed.value += leaf_value(leaf_state(seed, index * given.parts + part), given.work);
     }
     return computed;
 }
 
 /// Task 0 beats, tasks 1 to n compute.
 template <stackless_runtime Runtime, class Log>
-task<std::vector<pulse>> beat_and_compute(Runtime& runtime, const heartbeat_case& given, Log& log) {
-    co_return co_await runtime.gather(given.tasks + 1, [&](std::size_t index) {
+task<std::vector<pulse>> beat_and_compute(Runtime& runtime, const heartbeat_case& given,
+                                          std::uint32_t seed, Log& log) {
+    co_return co_await runtime.gather(given.tasks + 1, [&, seed](std::size_t index) {
         if (index == 0) return beat(runtime, given, log.enter());
-        return compute_in_parts(runtime, given, index - 1, log.enter());
+        return compute_in_parts(runtime, given, seed, index - 1, log.enter());
     });
 }
 
 template <direct_runtime Runtime, class Log>
-std::vector<pulse> beat_and_compute(Runtime& runtime, const heartbeat_case& given, Log& log) {
-    return runtime.gather(given.tasks + 1, [&](std::size_t index) {
+std::vector<pulse> beat_and_compute(Runtime& runtime, const heartbeat_case& given,
+                                    std::uint32_t seed, Log& log) {
+    return runtime.gather(given.tasks + 1, [&, seed](std::size_t index) {
         if (index == 0) return beat(runtime, given, log.enter());
-        return compute_in_parts(runtime, given, index - 1, log.enter());
+        return compute_in_parts(runtime, given, seed, index - 1, log.enter());
     });
 }
 

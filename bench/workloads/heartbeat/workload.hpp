@@ -12,32 +12,21 @@ namespace overlap::bench {
 
 class heartbeat_workload : public workload_defaults<heartbeat_case, pulse> {
 public:
-    explicit heartbeat_workload(const heartbeat_case& given)
-        : given_(given), expected_(oracle(given)), expected_of_warm_up_(oracle(warm_up(given))) {}
+    explicit heartbeat_workload(const heartbeat_case&) {}
 
     static double expected_s(const heartbeat_case& given, std::size_t) { return given.beating_s(); }
     static double least_spans_s(const heartbeat_case& given) { return given.beating_s(); }
     static heartbeat_case warm_up(heartbeat_case given);
 
     template <class Runtime, class Log>
-    auto root(Runtime& runtime, const heartbeat_case& given, Log& log) {
-        return beat_and_compute(runtime, given, log);
+    auto root(Runtime& runtime, const heartbeat_case& given, std::uint32_t seed, Log& log) {
+        return beat_and_compute(runtime, given, seed, log);
     }
-    [[nodiscard]] counters check(const heartbeat_case& given, const std::vector<pulse>& pulses,
-                                 double wall_s) const;
+    static counters check(const heartbeat_case& given, std::uint32_t seed,
+                          const std::vector<pulse>& pulses, double wall_s);
 
     static void add_rows(const heartbeat_case& given, const options& chosen,
                          std::vector<row>& into);
-
-private:
-    /// What the tasks that compute must return.
-    static std::vector<std::uint64_t> oracle(const heartbeat_case& given) {
-        return leaf_sums(given.tasks, given.parts, given.work);
-    }
-
-    heartbeat_case given_;
-    std::vector<std::uint64_t> expected_;
-    std::vector<std::uint64_t> expected_of_warm_up_;
 };
 
 }  // namespace overlap::bench

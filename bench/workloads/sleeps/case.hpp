@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bench/cases/case_file.hpp"
+#include "bench/cases/splitmix64.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -12,15 +13,6 @@
 #include <vector>
 
 namespace overlap::bench {
-
-/// SplitMix64's output function (S. Vigna, prng.di.unimi.it/splitmix64.c): uniform delays are
-/// drawn by index with it, so that every language draws the same.
-[[nodiscard]] constexpr std::uint64_t splitmix64(std::uint64_t state) noexcept {
-    std::uint64_t z = state + 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
 
 struct sleeps_case : case_base {
     static constexpr const char* workload = "sleeps";

@@ -56,8 +56,8 @@ bool sleeps_workload::can_stretch(const sleeps_case& given) {
     return given.listed.empty() && given.shortest == given.longest && given.longest.count() > 0;
 }
 
-counters sleeps_workload::check(const sleeps_case& given, const std::vector<std::int64_t>& lateness,
-                                double wall_s) {
+counters sleeps_workload::check(const sleeps_case& given, std::uint32_t,
+                                const std::vector<std::int64_t>& lateness, double wall_s) {
     const auto early =
         std::count_if(lateness.begin(), lateness.end(), [](std::int64_t late) { return late < 0; });
     if (early != 0) throw wrong_result(std::to_string(early) + " tasks woke early");
@@ -71,7 +71,7 @@ counters sleeps_workload::check(const sleeps_case& given, const std::vector<std:
 void sleeps_workload::add_rows(const sleeps_case& given, const options& chosen,
                                std::vector<row>& into) {
     add_floor_row<sleeps_workload>(
-        given, {"floor", "", {}}, chosen, into, [](auto&, const sleeps_case& which) {
+        given, {"floor", "", {}}, chosen, into, [](auto&, const sleeps_case& which, std::uint32_t) {
             return floor::sleeps(which.tasks, [&](std::size_t i) { return which.delay(i); });
         });
     add_all_rows<sleeps_workload>(given, chosen, into);

@@ -23,11 +23,11 @@ public:
     static bool can_stretch(const sleeps_case& given);
 
     template <class Runtime, class Log>
-    auto root(Runtime& runtime, const sleeps_case& given, Log& log) {
+    auto root(Runtime& runtime, const sleeps_case& given, std::uint32_t, Log& log) {
         return sleep_all(runtime, given, log);
     }
-    static counters check(const sleeps_case& given, const std::vector<std::int64_t>& lateness,
-                          double wall_s);
+    static counters check(const sleeps_case& given, std::uint32_t,
+                          const std::vector<std::int64_t>& lateness, double wall_s);
 
     static void add_rows(const sleeps_case& given, const options& chosen, std::vector<row>& into);
 };

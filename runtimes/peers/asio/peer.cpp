@@ -63,10 +63,10 @@ task<std::int64_t> sleep_once(std::int64_t delay, flight_log* log) {
 }
 
 /// Yields by post(), which puts the coroutine at the end of the io_context's queue.
-task<std::uint64_t> compute_leaf(std::size_t index, std::uint32_t work, flight_log* log) {
+task<std::uint64_t> compute_leaf(std::uint32_t state, std::uint32_t work, flight_log* log) {
     const in_flight noted(log);
     co_await asio::post(use_task);
-    co_return leaf_value(index, work);
+    co_return leaf_value(state, work);
 }
 
 task<std::uint64_t> compute_branch(const gather_case& spec, std::size_t index, std::size_t depth,
@@ -78,7 +78,7 @@ task<void> compute_children(const gather_case& spec, std::size_t parent, std::si
     const std::size_t first = parent * spec.fan_out;
     if (depth == 1) {
         return gather(values, [&spec, first, log](std::size_t child) {
-            return compute_leaf(first + child, spec.work, log);
+            return compute_leaf(leaf_state(spec.seed, first + child), spec.work, log);
         });
     }
     return gather(values, [&spec, first, depth, log](std::size_t child) {
@@ -118,7 +118,7 @@ task<pulse> compute_in_parts(const heartbeat_case& spec, std::size_t index, flig
     std::uint64_t value = 0;
     for (std::size_t part = 0; part < spec.parts; ++part) {
         co_await asio::post(use_task);
-        value += leaf_value(index * spec.parts + part, spec.work);
+        value += leaf_value(leaf_state(spec.seed, index * spec.parts + part), spec.work);
     }
     co_return pulse{.value = value, .longest_gap_ns = 0, .mean_gap_ns = 0};
 }
@@ -130,7 +130,7 @@ task<std::uint64_t> wait_and_compute(const mix_case& spec, std::size_t index, fl
     for (std::size_t round = 0; round < spec.rounds; ++round) {
         alarm.expires_after(nanoseconds(spec.wait_ns));
         co_await alarm.async_wait(use_task);
-        sum += leaf_value(index * spec.rounds + round, spec.work);
+        sum += leaf_value(leaf_state(spec.seed, index * spec.rounds + round), spec.work);
     }
     co_return sum;
 }

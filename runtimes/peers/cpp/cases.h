@@ -16,6 +16,7 @@ struct gather_case {
     size_t fan_out;
     size_t depth;
     uint32_t work;
+    uint32_t seed;
 };
 
 struct echo_case {
@@ -29,6 +30,7 @@ struct heartbeat_case {
     size_t parts;
     size_t beats;
     int64_t interval_ns;
+    uint32_t seed;
 };
 
 struct mix_case {
@@ -36,6 +38,7 @@ struct mix_case {
     size_t rounds;
     int64_t wait_ns;
     uint32_t work;
+    uint32_t seed;
 };
 
 /* The result of a task of heartbeat: the one that beats has gaps, the others have a value. */
@@ -45,9 +48,11 @@ struct pulse {
     int64_t mean_gap_ns;
 };
 
+/* What leaf `index` of a run with this seed begins with. */
+static inline uint32_t leaf_state(uint32_t seed, size_t index) { return (uint32_t)(seed + index); }
+
 /* So many steps of xorshift32 from the state of a leaf. */
-static inline uint64_t leaf_value(size_t index, uint32_t steps) {
-    uint32_t state = (uint32_t)(index + 1);
+static inline uint64_t leaf_value(uint32_t state, uint32_t steps) {
     for (uint32_t step = 0; step < steps; ++step) {
         state ^= state << 13;
         state ^= state >> 17;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <system_error>
 #include <vector>
 
@@ -56,17 +57,25 @@ struct no_workload {};
 /// What one request came to.
 struct run_results {
     double wall_s = 0;
+    std::vector<std::uint64_t> sums;  ///< Of each repetition but the last.
     std::vector<std::uint64_t> numbers;
     std::unique_ptr<flight_log> log;
 };
 
 void say(const json& answer) { std::cout << answer.dump() << std::endl; }
 
+/// gather(i) for each repetition.
 template <class Gather>
 double timed(std::size_t repeat, Gather&& gather) {
     const auto start = std::chrono::steady_clock::now();
-    for (std::size_t i = 0; i < repeat; ++i) gather();
+    for (std::size_t i = 0; i < repeat; ++i) gather(i);
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::size_t leaves_of(const gather_case& spec) {
+    std::size_t leaves = 1;
+    for (std::size_t level = 0; level < spec.depth; ++level) leaves *= spec.fan_out;
+    return leaves;
 }
 
 /// All tasks of a tree but its root.
@@ -80,8 +89,8 @@ std::size_t tasks_of(const gather_case& spec) {
 class running {
 public:
     running(workloads& peer, const json& request)
-        : peer_(peer), case_(request.at("case")), repeat_(request.at("repeat")),
-          trace_(request.at("trace")) {}
+        : peer_(peer), case_(request.at("case")), seed_(request.at("seed")),
+          repeat_(request.at("repeat")), trace_(request.at("trace")) {}
 
     run_results run(const std::string& workload) {
         if (workload == "sleeps") {
@@ -111,14 +120,24 @@ private:
         make_room(spec.tasks, spec.tasks);
         // A number of 64 bits is written with its sign or without, and read the same way.
         const std::span late_ns(reinterpret_cast<std::int64_t*>(done_.numbers.data()), spec.tasks);
-        time([&] { peer_.sleeps(spec, late_ns, done_.log.get()); });
+        time([&](std::size_t) { peer_.sleeps(spec, late_ns, done_.log.get()); });
     }
 
     void gather() {
-        const gather_case spec{
-            .fan_out = case_.at("fan_out"), .depth = case_.at("depth"), .work = case_.at("work")};
+        gather_case spec{.fan_out = case_.at("fan_out"),
+                         .depth = case_.at("depth"),
+                         .work = case_.at("work"),
+                         .seed = seed_};
         make_room(spec.fan_out, tasks_of(spec));
-        time([&] { peer_.gather_tree(spec, done_.numbers, done_.log.get()); });
+        done_.sums.resize(repeat_ - 1);
+        const std::size_t leaves = leaves_of(spec);
+        time([&](std::size_t repetition) {
+            spec.seed = leaf_state(seed_, repetition * leaves);
+            peer_.gather_tree(spec, done_.numbers, done_.log.get());
+            if (repetition == done_.sums.size()) return;
+            done_.sums[repetition] =
+                std::accumulate(done_.numbers.begin(), done_.numbers.end(), std::uint64_t{0});
+        });
     }
 
     void heartbeat() {
@@ -126,10 +145,11 @@ private:
                                   .work = case_.at("work"),
                                   .parts = case_.at("parts"),
                                   .beats = case_.at("beats"),
-                                  .interval_ns = case_.at("interval_ns")};
+                                  .interval_ns = case_.at("interval_ns"),
+                                  .seed = seed_};
         std::vector<pulse> pulses(spec.tasks + 1);
         make_room(0, pulses.size());
-        time([&] { peer_.heartbeat(spec, pulses, done_.log.get()); });
+        time([&](std::size_t) { peer_.heartbeat(spec, pulses, done_.log.get()); });
         for (const pulse& each : pulses) {
             done_.numbers.push_back(each.value);
             done_.numbers.push_back(static_cast<std::uint64_t>(each.longest_gap_ns));
@@ -141,9 +161,10 @@ private:
         const mix_case spec{.tasks = case_.at("tasks"),
                             .rounds = case_.at("rounds"),
                             .wait_ns = case_.at("wait_ns"),
-                            .work = case_.at("work")};
+                            .work = case_.at("work"),
+                            .seed = seed_};
         make_room(spec.tasks, spec.tasks);
-        time([&] { peer_.mix(spec, done_.numbers, done_.log.get()); });
+        time([&](std::size_t) { peer_.mix(spec, done_.numbers, done_.log.get()); });
     }
 
     void echo() {
@@ -151,7 +172,7 @@ private:
                              .buffer_bytes = case_.at("buffer_bytes")};
         make_room(spec.connections, spec.connections);
         say({{"port", peer_.listen()}});
-        time([&] { peer_.echo(spec, done_.numbers, done_.log.get()); });
+        time([&](std::size_t) { peer_.echo(spec, done_.numbers, done_.log.get()); });
     }
 
     void make_room(std::size_t numbers, std::size_t tasks) {
@@ -168,6 +189,7 @@ private:
 
     workloads& peer_;
     const json& case_;
+    const std::uint32_t seed_;
     const std::size_t repeat_;
     const bool trace_;
     run_results done_;
@@ -195,6 +217,8 @@ void answer(workloads& peer, const json& request, run_results& done) {
         return;
     }
     write(request.at("results"), done.numbers);
+    const std::string sums = request.at("sums");
+    if (!sums.empty()) write(sums, done.sums);
     const std::string flights = request.at("flights");
     if (!flights.empty()) write(flights, done.log->flights);
     say({{"written", true}});

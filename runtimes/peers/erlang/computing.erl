@@ -6,8 +6,8 @@
 -define(MASK_32, 16#FFFFFFFF).
 -define(MASK_64, 16#FFFFFFFFFFFFFFFF).
 
-%% The state of a leaf after so many steps of xorshift32.
-leaf_value(Leaf, Steps) -> xorshift32((Leaf + 1) band ?MASK_32, Steps).
+%% Where so many steps of xorshift32 lead from the state of a leaf, modulo 2^32.
+leaf_value(State, Steps) -> xorshift32(State band ?MASK_32, Steps).
 
 xorshift32(State, 0) ->
     State;

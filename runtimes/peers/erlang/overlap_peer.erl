@@ -19,29 +19,30 @@ serve() ->
     ok = io:setopts([binary]),
     Version = list_to_binary("Erlang/OTP " ++ erlang:system_info(otp_release)),
     say(#{hello => #{version => Version, task_limit => null}}),
-    answer(io:get_line(""), {[], none}).
+    answer(io:get_line(""), {[], [], none}).
 
 say(Answer) ->
     io:put_chars([jiffy:encode(Answer), $\n]).
 
-%% What the last run came to, its results and its log, waits here until it is asked for: to make a
+%% What the last run came to, its sums, its results and its log, waits here until it is asked for: to make a
 %% list of a million flights takes longer than many a run, and an answer tells the time of the run.
 answer(eof, _) ->
     ok;
-answer(Line, {Results, Log} = Last) ->
+answer(Line, {Sums, Results, Log} = Last) ->
     case jiffy:decode(Line, [return_maps]) of
         #{<<"request">> := <<"run">>} = Request ->
             gather:delete_log(Log),
             case run(Request) of
                 no_workload ->
                     say(#{no_workload => true}),
-                    answer(io:get_line(""), {[], none});
-                {Wall, NewResults, NewLog} ->
+                    answer(io:get_line(""), {[], [], none});
+                {Wall, NewSums, NewResults, NewLog} ->
                     say(#{wall_s => Wall}),
-                    answer(io:get_line(""), {NewResults, NewLog})
+                    answer(io:get_line(""), {NewSums, NewResults, NewLog})
             end;
-        #{<<"results">> := ResultsPath, <<"flights">> := FlightsPath} ->
+        #{<<"results">> := ResultsPath, <<"sums">> := SumsPath, <<"flights">> := FlightsPath} ->
             write(ResultsPath, Results),
+            SumsPath =:= <<>> orelse write(SumsPath, Sums),
             FlightsPath =:= <<>> orelse write(FlightsPath, gather:flights(Log)),
             say(#{written => true}),
             answer(io:get_line(""), Last)
@@ -52,28 +53,32 @@ run(#{<<"workload">> := <<"echo">>, <<"case">> := Case, <<"trace">> := Trace}) -
     {ok, Port} = inet:port(Listener),
     say(#{port => Port}),
     Log = gather:new_log(Trace),
-    {Wall, Results} = timed(1, fun() -> workloads:echo(Listener, Case, Log) end, []),
+    {Wall, [], Results} = timed([0], fun(_) -> workloads:echo(Listener, Case, Log) end),
     ok = gen_tcp:close(Listener),
-    {Wall, Results, Log};
-run(#{<<"workload">> := Name, <<"case">> := Case, <<"repeat">> := Repeat, <<"trace">> := Trace}) ->
+    {Wall, [], Results, Log};
+run(#{<<"workload">> := Name, <<"case">> := Case, <<"trace">> := Trace} = Request) ->
     case workloads:named(Name) of
         no_workload ->
             no_workload;
         Workload ->
             Log = gather:new_log(Trace),
-            {Wall, Results} = timed(Repeat, fun() -> Workload(Case, Log) end, []),
-            {Wall, Results, Log}
+            #{<<"seed">> := Seed, <<"repeat">> := Repeat} = Request,
+            Leaves = workloads:leaves(Case),
+            Seeds = [Seed + Leaves * Repetition || Repetition <- lists:seq(0, Repeat - 1)],
+            {Wall, Sums, Results} = timed(Seeds, fun(From) -> Workload(Case, From, Log) end),
+            {Wall, Sums, Results, Log}
     end.
 
-%% The seconds that all repetitions take, and what the last one returned.
-timed(Repeat, Root, Results) ->
+%% The seconds that all repetitions take, what the results of each but the last add up to, and what the
+%% last one returned.
+timed(Seeds, Root) ->
     Start = erlang:monotonic_time(),
-    Last = repeat(Repeat, Root, Results),
+    {Sums, Results} = repeat(Seeds, Root, []),
     Taken = erlang:monotonic_time() - Start,
-    {Taken / erlang:convert_time_unit(1, second, native), Last}.
+    {Taken / erlang:convert_time_unit(1, second, native), lists:reverse(Sums), Results}.
 
-repeat(0, _, Results) -> Results;
-repeat(Times, Root, _) -> repeat(Times - 1, Root, Root()).
+repeat([Seed], Root, Sums) -> {Sums, Root(Seed)};
+repeat([Seed | Seeds], Root, Sums) -> repeat(Seeds, Root, [computing:sum(Root(Seed)) | Sums]).
 
 write(Path, Numbers) ->
     ok = file:write_file(Path, <<<<Number:64/little>> || Number <- Numbers>>).

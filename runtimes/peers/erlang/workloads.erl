@@ -1,15 +1,15 @@
-%% What bench/README.md asks of tasks. Each workload returns the results of one gather. Times are in
-%% nanoseconds.
+%% What bench/README.md asks of tasks. Each workload returns the results of one gather, whose leaves
+%% begin with a seed. Times are in nanoseconds.
 -module(workloads).
--export([named/1, listen/1, echo/3]).
+-export([named/1, leaves/1, listen/1, echo/3]).
 
 -define(MOST_WAITING, 4096). % Connections that the kernel holds until they are accepted.
 -define(NS_PER_MS, 1_000_000).
 
-named(<<"sleeps">>) -> fun sleeps/2;
-named(<<"gather">>) -> fun tree/2;
-named(<<"heartbeat">>) -> fun heartbeat/2;
-named(<<"mix">>) -> fun mix/2;
+named(<<"sleeps">>) -> fun sleeps/3;
+named(<<"gather">>) -> fun tree/3;
+named(<<"heartbeat">>) -> fun heartbeat/3;
+named(<<"mix">>) -> fun mix/3;
 named(_) -> no_workload.
 
 now_ns() -> erlang:monotonic_time(nanosecond).
@@ -25,34 +25,41 @@ sleep_until(Deadline) ->
         Now -> Now
     end.
 
-sleeps(#{<<"tasks">> := Tasks} = Case, Log) ->
+sleeps(#{<<"tasks">> := Tasks} = Case, _, Log) ->
     gather:all(Tasks, computing:delays_ns(Case), fun sleep_once/1, Log).
 
 sleep_once(Delay) ->
     Deadline = now_ns() + Delay,
     sleep_until(Deadline) - Deadline.
 
-tree(#{<<"fan_out">> := FanOut, <<"depth">> := Depth, <<"work">> := Work}, Log) ->
-    children(0, FanOut, Depth, Work, Log).
+tree(#{<<"fan_out">> := FanOut, <<"depth">> := Depth, <<"work">> := Work}, Seed, Log) ->
+    children(0, FanOut, Depth, Work, Seed, Log).
 
 %% The values of the children of the node at a position of its level, with so many levels below.
-children(Position, FanOut, Depth, Work, Log) ->
+children(Position, FanOut, Depth, Work, Seed, Log) ->
     First = Position * FanOut,
-    Task =
-        case Depth of
-            1 ->
-                fun(Leaf) ->
-                    erlang:yield(),
-                    computing:leaf_value(Leaf, Work)
-                end;
-            _ ->
-                fun(Node) ->
-                    computing:sum(children(Node, FanOut, Depth - 1, Work, Log))
-                end
-        end,
-    gather:all(FanOut, fun(Index) -> First + Index end, Task, Log).
+    case Depth of
+        1 ->
+            Leaf = fun(State) ->
+                erlang:yield(),
+                computing:leaf_value(State, Work)
+            end,
+            gather:all(FanOut, fun(Index) -> Seed + First + Index end, Leaf, Log);
+        _ ->
+            Branch = fun(Node) ->
+                computing:sum(children(Node, FanOut, Depth - 1, Work, Seed, Log))
+            end,
+            gather:all(FanOut, fun(Index) -> First + Index end, Branch, Log)
+    end.
 
-heartbeat(#{<<"tasks">> := Tasks} = Case, Log) ->
+%% How many leaves a run of a case that is repeated has: only gather is.
+leaves(#{<<"fan_out">> := FanOut, <<"depth">> := Depth}) -> leaves(FanOut, Depth, 1);
+leaves(_) -> 0.
+
+leaves(_, 0, Count) -> Count;
+leaves(FanOut, Depth, Count) -> leaves(FanOut, Depth - 1, Count * FanOut).
+
+heartbeat(#{<<"tasks">> := Tasks} = Case, Seed, Log) ->
     #{
         <<"work">> := Work,
         <<"parts">> := Parts,
@@ -61,7 +68,7 @@ heartbeat(#{<<"tasks">> := Tasks} = Case, Log) ->
     } = Case,
     Task = fun
         (0) -> beat(Beats, Interval);
-        (Index) -> [compute_in_parts((Index - 1) * Parts, Parts, Work, 0), 0, 0]
+        (Index) -> [compute_in_parts(Seed + (Index - 1) * Parts, Parts, Work, 0), 0, 0]
     end,
     lists:append(gather:all(Tasks + 1, fun(Index) -> Index end, Task, Log)).
 
@@ -78,21 +85,21 @@ beat(Beats, Interval, Last, Longest) ->
 
 compute_in_parts(_, 0, _, Value) ->
     computing:sum([Value]);
-compute_in_parts(Leaf, Parts, Work, Value) ->
+compute_in_parts(State, Parts, Work, Value) ->
     erlang:yield(),
-    compute_in_parts(Leaf + 1, Parts - 1, Work, Value + computing:leaf_value(Leaf, Work)).
+    compute_in_parts(State + 1, Parts - 1, Work, Value + computing:leaf_value(State, Work)).
 
-mix(#{<<"tasks">> := Tasks, <<"rounds">> := Rounds} = Case, Log) ->
+mix(#{<<"tasks">> := Tasks, <<"rounds">> := Rounds} = Case, Seed, Log) ->
     #{<<"wait_ns">> := Wait, <<"work">> := Work} = Case,
     Task = fun(First) -> wait_and_compute(First, Rounds, Wait, Work, 0) end,
-    gather:all(Tasks, fun(Index) -> Index * Rounds end, Task, Log).
+    gather:all(Tasks, fun(Index) -> Seed + Index * Rounds end, Task, Log).
 
 wait_and_compute(_, 0, _, _, Value) ->
     computing:sum([Value]);
-wait_and_compute(Leaf, Rounds, Wait, Work, Value) ->
+wait_and_compute(State, Rounds, Wait, Work, Value) ->
     sleep_until(now_ns() + Wait),
-    Computed = Value + computing:leaf_value(Leaf, Work),
-    wait_and_compute(Leaf + 1, Rounds - 1, Wait, Work, Computed).
+    Computed = Value + computing:leaf_value(State, Work),
+    wait_and_compute(State + 1, Rounds - 1, Wait, Work, Computed).
 
 %% Passive sockets, since a task has nothing else to wait for: recv takes what there is, up to the
 %% buffer. gen_tcp leaves TCP_NODELAY to the caller.

@@ -21,15 +21,19 @@ type request struct {
 	Request  string `json:"request"`
 	Workload string `json:"workload"`
 	Case     spec   `json:"case"`
+	Seed     uint32 `json:"seed"`
 	Repeat   int    `json:"repeat"`
 	Trace    bool   `json:"trace"`
 	Results  string `json:"results"`
+	Sums     string `json:"sums"`
 	Flights  string `json:"flights"`
 }
 
-// What a run came to. results is a slice of numbers of 64 bits, or of structs of such.
+// What a run came to. results is a slice of numbers of 64 bits, or of structs of such; sums are those
+// of each repetition but the last.
 type outcome struct {
 	wall    time.Duration
+	sums    []uint64
 	results any
 	flights *flightLog
 }
@@ -65,6 +69,9 @@ func main() {
 			say(answer{"wall_s": last.wall.Seconds()})
 		default:
 			write(r.Results, last.results)
+			if r.Sums != "" {
+				write(r.Sums, last.sums)
+			}
 			if r.Flights != "" {
 				write(r.Flights, last.flights.pairs)
 			}
@@ -86,12 +93,25 @@ func run(r *request) outcome {
 		say(answer{"port": listener.Addr().(*net.TCPAddr).Port})
 		work = func(c *spec, flights *flightLog) any { return echo(listener, c, flights) }
 	}
-	var results any
+	r.Case.start = r.Seed
+	leaves := uint32(r.Case.leaves())
+	sums := make([]uint64, r.Repeat-1)
 	start := time.Now()
-	for i := 0; i < r.Repeat; i++ {
+	results := work(&r.Case, flights)
+	for i := range sums { // Only gather is repeated.
+		sums[i] = sumOf(results.([]uint64))
+		r.Case.start += leaves
 		results = work(&r.Case, flights)
 	}
-	return outcome{time.Since(start), results, flights}
+	return outcome{time.Since(start), sums, results, flights}
+}
+
+// sumOf adds modulo 2^64.
+func sumOf(values []uint64) (sum uint64) {
+	for _, value := range values {
+		sum += value
+	}
+	return sum
 }
 
 func write(path string, numbers any) {

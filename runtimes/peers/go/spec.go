@@ -25,6 +25,18 @@ type spec struct {
 
 	Rounds int           `json:"rounds"`
 	Wait   time.Duration `json:"wait_ns"`
+
+	// start is the state of the first leaf: the seed of the run, and of a repetition what it has come to.
+	start uint32
+}
+
+// leaves says how many a tree has.
+func (c *spec) leaves() int {
+	count := 1
+	for i := 0; i < c.Depth; i++ {
+		count *= c.FanOut
+	}
+	return count
 }
 
 // flights says how many tasks a case has, all levels of a tree together.
@@ -65,10 +77,10 @@ func splitmix64(seed uint64) uint64 {
 	return z ^ z>>31
 }
 
-// leafValue is the state of a leaf after so many steps of xorshift32.
-func leafValue(leaf int, steps uint32) uint64 {
-	state := uint32(leaf) + 1
-	for ; steps > 0; steps-- {
+// leafValue is the state of a leaf after the steps of xorshift32 that are this case's work.
+func (c *spec) leafValue(leaf int) uint64 {
+	state := c.start + uint32(leaf)
+	for steps := c.Work; steps > 0; steps-- {
 		state ^= state << 13
 		state ^= state >> 17
 		state ^= state << 5

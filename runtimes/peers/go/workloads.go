@@ -47,14 +47,11 @@ func children(c *spec, level, parent int, flights *flightLog) []uint64 {
 	if level == c.Depth {
 		return gather(c.FanOut, flights, func(i int) uint64 {
 			runtime.Gosched()
-			return leafValue(first+i, c.Work)
+			return c.leafValue(first + i)
 		})
 	}
-	return gather(c.FanOut, flights, func(i int) (sum uint64) {
-		for _, value := range children(c, level+1, first+i, flights) {
-			sum += value
-		}
-		return sum
+	return gather(c.FanOut, flights, func(i int) uint64 {
+		return sumOf(children(c, level+1, first+i, flights))
 	})
 }
 
@@ -92,7 +89,7 @@ func beat(c *spec) pulse {
 func computeInParts(c *spec, task int) (computed pulse) {
 	for part := 0; part < c.Parts; part++ {
 		runtime.Gosched()
-		computed.Value += leafValue(task*c.Parts+part, c.Work)
+		computed.Value += c.leafValue(task*c.Parts + part)
 	}
 	return computed
 }
@@ -101,7 +98,7 @@ func mix(c *spec, flights *flightLog) any {
 	return gather(c.Tasks, flights, func(i int) (sum uint64) {
 		for round := 0; round < c.Rounds; round++ {
 			sleep(c.Wait)
-			sum += leafValue(i*c.Rounds+round, c.Work)
+			sum += c.leafValue(i*c.Rounds + round)
 		}
 		return sum
 	})

@@ -13,8 +13,8 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.Map;
-import java.util.concurrent.Callable;
 
 /**
  * The workloads on Java's threads. This file is the protocol of ../README.md; what tasks do is in
@@ -31,12 +31,19 @@ final class Peer {
             String request,
             String workload,
             @SerializedName("case") Spec spec,
+            long seed,
             int repeat,
             boolean trace,
             String results,
+            String sums,
             String flights) {}
 
-    private record Run(double wallS, long[] results, Flights flights) {}
+    /** What a run came to; sums are those of the results of each repetition but the last. */
+    private record Run(double wallS, long[] sums, long[] results, Flights flights) {}
+
+    private interface Workload {
+        long[] run(long seed) throws Exception;
+    }
 
     public static void main(String[] arguments) {
         int status = 1;
@@ -75,6 +82,7 @@ final class Peer {
                 }
             } else {
                 write(request.results(), last.results());
+                if (!request.sums().isEmpty()) write(request.sums(), last.sums());
                 if (!request.flights().isEmpty()) {
                     write(request.flights(), last.flights().times());
                 }
@@ -105,20 +113,24 @@ final class Peer {
                 try (var listener =
                         new ServerSocket(0, MOST_WAITING, InetAddress.getLoopbackAddress())) {
                     say(Map.of("port", listener.getLocalPort()));
-                    return timed(request, flights, () -> workloads.echo(listener));
+                    return timed(request, flights, seed -> workloads.echo(listener));
                 }
             default:
                 return null;
         }
     }
 
-    /** Does a whole case as often as asked for. */
-    private static Run timed(Request request, Flights flights, Callable<long[]> root)
-            throws Exception {
-        long[] results = null;
+    /** Does a whole case as often as asked for; only gather is asked for more than once. */
+    private static Run timed(Request request, Flights flights, Workload root) throws Exception {
+        final var sums = new long[request.repeat() - 1];
+        final long leaves = request.spec().leaves();
         final long start = System.nanoTime();
-        for (int i = 0; i < request.repeat(); i++) results = root.call();
-        return new Run((System.nanoTime() - start) * 1e-9, results, flights);
+        long[] results = root.run(request.seed());
+        for (int i = 0; i < sums.length; i++) {
+            sums[i] = Arrays.stream(results).sum();
+            results = root.run(request.seed() + (i + 1) * leaves);
+        }
+        return new Run((System.nanoTime() - start) * 1e-9, sums, results, flights);
     }
 
     private static void write(String path, long[] numbers) throws IOException {

@@ -32,9 +32,19 @@ record Spec(
         return z ^ (z >>> 31);
     }
 
-    /** The state of a leaf after the steps of xorshift32 that are this case's work. */
-    long leafValue(long leaf) {
-        int state = (int) leaf + 1;
+    /** How many leaves a tree has. */
+    long leaves() {
+        long count = 1;
+        for (int level = 0; level < depth; level++) count *= fanOut;
+        return count;
+    }
+
+    /**
+     * Where the steps of xorshift32 that are this case's work lead from the state of a leaf. All modulo
+     * 2^32.
+     */
+    long leafValue(long leafState) {
+        int state = (int) leafState;
         for (long i = 0; i < work; i++) {
             state ^= state << 13;
             state ^= state >>> 17;

@@ -8,10 +8,12 @@ import java.util.concurrent.RecursiveAction;
  */
 final class Tree {
     private final Spec spec;
+    private final long seed;
     private final Flights flights;
 
-    Tree(Spec spec, Flights flights) {
+    Tree(Spec spec, long seed, Flights flights) {
         this.spec = spec;
+        this.seed = seed;
         this.flights = flights;
     }
 
@@ -56,7 +58,7 @@ final class Tree {
 
         private long leaf() {
             Thread.yield();
-            return spec.leafValue(position);
+            return spec.leafValue(seed + position);
         }
 
         private long inner() {

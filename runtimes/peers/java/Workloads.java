@@ -5,7 +5,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.LongStream;
 
-/** What bench/README.md asks of tasks. Each workload returns the results of one gather. */
+/**
+ * What bench/README.md asks of tasks. Each workload returns the results of one gather, whose leaves
+ * begin with a seed.
+ */
 final class Workloads {
     private final Spec spec;
     private final Flights flights;
@@ -33,7 +36,7 @@ final class Workloads {
         return results.stream().mapToLong(Long::longValue).toArray();
     }
 
-    long[] sleeps() throws InterruptedException, ExecutionException {
+    long[] sleeps(long seed) throws InterruptedException, ExecutionException {
         return numbersOf(
                 Pools.gather(spec.tasks(), flights, i -> () -> sleepOnce(spec.delayNs(i))));
     }
@@ -43,14 +46,14 @@ final class Workloads {
         return sleepUntil(deadline) - deadline;
     }
 
-    long[] gather() {
-        return new Tree(spec, flights).gather();
+    long[] gather(long seed) {
+        return new Tree(spec, seed, flights).gather();
     }
 
-    long[] heartbeat() throws InterruptedException, ExecutionException {
+    long[] heartbeat(long seed) throws InterruptedException, ExecutionException {
         final List<long[]> pulses =
                 Pools.gather(
-                        spec.tasks() + 1, flights, i -> i == 0 ? this::beat : () -> compute(i - 1));
+                        spec.tasks() + 1, flights, i -> i == 0 ? this::beat : () -> compute(seed, i - 1));
         return pulses.stream().flatMapToLong(LongStream::of).toArray();
     }
 
@@ -67,24 +70,24 @@ final class Workloads {
         return new long[] {0, longest, (last - first) / spec.beats()};
     }
 
-    private long[] compute(int task) {
+    private long[] compute(long seed, int task) {
         long value = 0;
         for (int part = 0; part < spec.parts(); part++) {
             Thread.yield();
-            value += spec.leafValue((long) task * spec.parts() + part);
+            value += spec.leafValue(seed + (long) task * spec.parts() + part);
         }
         return new long[] {value, 0, 0};
     }
 
-    long[] mix() throws InterruptedException, ExecutionException {
-        return numbersOf(Pools.gather(spec.tasks(), flights, i -> () -> waitAndCompute(i)));
+    long[] mix(long seed) throws InterruptedException, ExecutionException {
+        return numbersOf(Pools.gather(spec.tasks(), flights, i -> () -> waitAndCompute(seed, i)));
     }
 
-    private long waitAndCompute(int task) {
+    private long waitAndCompute(long seed, int task) {
         long value = 0;
         for (int round = 0; round < spec.rounds(); round++) {
             sleepUntil(System.nanoTime() + spec.waitNs());
-            value += spec.leafValue((long) task * spec.rounds() + round);
+            value += spec.leafValue(seed + (long) task * spec.rounds() + round);
         }
         return value;
     }

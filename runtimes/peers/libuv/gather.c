@@ -24,7 +24,7 @@ struct branch {
 struct leaf {
     uv_idle_t idle;
     struct branch* parent;
-    size_t index; /* Among all leaves. */
+    uint32_t state; /* That it computes from. */
     uint64_t* value;
     struct flight* flight;
 };
@@ -46,7 +46,7 @@ static void on_leaf_closed(uv_handle_t* handle) { child_ended(((struct leaf*)han
 
 static void run_leaf(uv_idle_t* idle) {
     struct leaf* self = (struct leaf*)idle;
-    *self->value = leaf_value(self->index, self->parent->tree->spec->work);
+    *self->value = leaf_value(self->state, self->parent->tree->spec->work);
     land(self->flight);
     uv_close((uv_handle_t*)idle, on_leaf_closed);
 }
@@ -59,7 +59,7 @@ static void start_leaves(struct branch* parent, size_t first) {
         struct leaf* self = &leaves[i];
         self->flight = take_off(tree->log);
         self->parent = parent;
-        self->index = first + i;
+        self->state = leaf_state(tree->spec->seed, first + i);
         self->value = &parent->values[i];
         check(uv_idle_init(uv_default_loop(), &self->idle), "uv_idle_init");
         check(uv_idle_start(&self->idle, run_leaf), "uv_idle_start");

@@ -9,8 +9,8 @@
 /* A callback that takes a millisecond or more has to have the loop look at the clock again
    (uv_update_time in libuv's documentation): how long it then waits for the next timer is counted
    from when it last did. */
-static uint64_t compute(uv_loop_t* loop, size_t leaf, uint32_t work) {
-    const uint64_t value = leaf_value(leaf, work);
+static uint64_t compute(uv_loop_t* loop, uint32_t state, uint32_t work) {
+    const uint64_t value = leaf_value(state, work);
     uv_update_time(loop);
     return value;
 }
@@ -96,14 +96,14 @@ struct computer {
     uv_idle_t idle;
     const struct heartbeat_case* spec;
     uint64_t* value;
-    size_t next_leaf;
+    uint32_t next_state;
     size_t parts;
     struct flight* flight;
 };
 
 static void compute_part(uv_idle_t* idle) {
     struct computer* self = (struct computer*)idle;
-    *self->value += compute(idle->loop, self->next_leaf++, self->spec->work);
+    *self->value += compute(idle->loop, self->next_state++, self->spec->work);
     if (++self->parts < self->spec->parts) return;
     land(self->flight);
     uv_close((uv_handle_t*)idle, NULL);
@@ -120,7 +120,7 @@ void run_heartbeat(const struct heartbeat_case* spec, struct pulse* pulses,
         self->flight = take_off(log);
         self->spec = spec;
         self->value = &pulses[i + 1].value;
-        self->next_leaf = i * spec->parts;
+        self->next_state = leaf_state(spec->seed, i * spec->parts);
         check(uv_idle_init(uv_default_loop(), &self->idle), "uv_idle_init");
         check(uv_idle_start(&self->idle, compute_part), "uv_idle_start");
     }
@@ -135,7 +135,7 @@ struct mixer {
     const struct mix_case* spec;
     uint64_t deadline_ns;
     uint64_t* sum;
-    size_t next_leaf;
+    uint32_t next_state;
     size_t rounds;
     struct flight* flight;
 };
@@ -155,7 +155,7 @@ static void on_waited(uv_timer_t* timer) {
         start_timer(timer, on_waited, now, self->deadline_ns);
         return;
     }
-    *self->sum += compute(timer->loop, self->next_leaf++, self->spec->work);
+    *self->sum += compute(timer->loop, self->next_state++, self->spec->work);
     if (++self->rounds < self->spec->rounds) {
         wait_once(self);
         return;
@@ -172,7 +172,7 @@ void run_mix(const struct mix_case* spec, uint64_t* sums, struct flight_log* log
         self->flight = take_off(log);
         self->spec = spec;
         self->sum = &sums[i];
-        self->next_leaf = i * spec->rounds;
+        self->next_state = leaf_state(spec->seed, i * spec->rounds);
         check(uv_timer_init(uv_default_loop(), &self->timer), "uv_timer_init");
         wait_once(self);
     }

@@ -1,9 +1,9 @@
 // The arithmetic of bench/README.md.
 
-/** The state of a leaf after so many steps of xorshift32. Bitwise operators work on signed integers
-    of 32 bits; >>> 0 makes the last one unsigned. */
-export function leafValue(index, steps) {
-  let state = (index + 1) | 0;
+/** Where so many steps of xorshift32 lead from the state of a leaf, both modulo 2^32. Bitwise operators
+    work on signed integers of 32 bits; >>> 0 makes the last one unsigned. */
+export function leafValue(leafState, steps) {
+  let state = leafState | 0;
   for (let i = 0; i < steps; i++) {
     state ^= state << 13;
     state ^= state >>> 17;

@@ -4,30 +4,38 @@
 import { writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
+import { add } from './computing.mjs';
 import { Tracer, gather } from './gather.mjs';
 import { listen, serveAll, workloads } from './workloads.mjs';
 
 // Synchronous for pipes, so that an answer is out before the next task runs.
 const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 
-/** Does a whole case, `repeat` times; returns seconds and what the last gather returned. */
-async function timed(repeat, root) {
-  let results;
+/** Does a whole case, `repeat` times, each with a seed that is so many leaves further; returns seconds,
+    what the last gather returned, and what the results of each before add up to. */
+async function timed(repeat, seed, leaves, root) {
+  const sums = [];
   const start = performance.now();
-  for (let i = 0; i < repeat; i++) results = await root();
-  return { wall_s: (performance.now() - start) / 1e3, results };
+  let results = await root(seed);
+  for (let i = 1; i < repeat; i++) {
+    sums.push(results.reduce(add));
+    results = await root(seed + i * leaves);
+  }
+  return { wall_s: (performance.now() - start) / 1e3, sums, results };
 }
 
-async function run({ workload, case: spec, repeat, trace }) {
+async function run({ workload, case: spec, seed, repeat, trace }) {
   const tracer = trace ? new Tracer() : undefined;
   const gatherAll = tracer ? (n, task) => gather(n, tracer.followed(task)) : gather;
   if (workload !== 'echo') {
-    const done = await timed(repeat, () => workloads[workload](spec, gatherAll));
+    const leaves = spec.fan_out ** spec.depth; // Only gather is repeated.
+    const root = (from) => workloads[workload](spec, gatherAll, from);
+    const done = await timed(repeat, seed, leaves, root);
     return { ...done, flights: tracer?.flights };
   }
   const server = await listen();
   say({ port: server.address().port });
-  const done = await timed(repeat, () => serveAll(server, spec, gatherAll));
+  const done = await timed(1, seed, 0, () => serveAll(server, spec, gatherAll));
   server.close();
   return { ...done, flights: tracer?.flights };
 }
@@ -59,6 +67,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     say({ wall_s: last.wall_s });
   } else {
     write(request.results, last.results);
+    if (request.sums) write(request.sums, last.sums);
     if (request.flights) write(request.flights, last.flights);
     say({ written: true });
   }

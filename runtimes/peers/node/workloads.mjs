@@ -1,4 +1,5 @@
-// What bench/README.md asks of tasks. Each workload resolves to the results of one gather. Times
+// What bench/README.md asks of tasks. Each workload resolves to the results of one gather, whose leaves
+// begin with a seed. Times
 // are performance.now(), milliseconds with a fraction.
 
 import { once } from 'node:events';
@@ -32,22 +33,22 @@ function sleeps(spec, gather) {
 
 /** setImmediate is the yield that lets timers and I/O have their turn, too; a resolved promise
     would only let other promises have theirs. */
-async function leaf(index, work) {
+async function leaf(state, work) {
   await setImmediate();
-  return leafValue(index, work);
+  return leafValue(state, work);
 }
 
 /** The values of the children of a node at a position of its level, with so many levels below. */
-function children(spec, levels, position, gather) {
+function children(spec, seed, levels, position, gather) {
   const first = position * spec.fan_out;
-  if (levels === 1) return gather(spec.fan_out, (i) => leaf(first + i, spec.work));
+  if (levels === 1) return gather(spec.fan_out, (i) => leaf(seed + first + i, spec.work));
   return gather(spec.fan_out, async (i) =>
-    (await children(spec, levels - 1, first + i, gather)).reduce(add),
+    (await children(spec, seed, levels - 1, first + i, gather)).reduce(add),
   );
 }
 
-function gatherTree(spec, gather) {
-  return children(spec, spec.depth, 0, gather);
+function gatherTree(spec, gather, seed) {
+  return children(spec, seed, spec.depth, 0, gather);
 }
 
 async function beat({ beats, interval_ns }) {
@@ -63,30 +64,30 @@ async function beat({ beats, interval_ns }) {
   return [0, Math.round(longest * NS_PER_MS), Math.round(mean * NS_PER_MS)];
 }
 
-async function computeInParts({ parts, work }, index) {
+async function computeInParts({ parts, work }, seed, index) {
   let value = 0;
   for (let part = 0; part < parts; part++) {
     await setImmediate();
-    value = add(value, leafValue(index * parts + part, work));
+    value = add(value, leafValue(seed + index * parts + part, work));
   }
   return [value, 0, 0];
 }
 
-function heartbeat(spec, gather) {
-  return gather(spec.tasks + 1, (i) => (i === 0 ? beat(spec) : computeInParts(spec, i - 1)));
+function heartbeat(spec, gather, seed) {
+  return gather(spec.tasks + 1, (i) => (i === 0 ? beat(spec) : computeInParts(spec, seed, i - 1)));
 }
 
-async function waitAndCompute({ rounds, wait_ns, work }, index) {
+async function waitAndCompute({ rounds, wait_ns, work }, seed, index) {
   let value = 0;
   for (let round = 0; round < rounds; round++) {
     await sleepUntil(performance.now() + wait_ns / NS_PER_MS);
-    value = add(value, leafValue(index * rounds + round, work));
+    value = add(value, leafValue(seed + index * rounds + round, work));
   }
   return value;
 }
 
-function mix(spec, gather) {
-  return gather(spec.tasks, (i) => waitAndCompute(spec, i));
+function mix(spec, gather, seed) {
+  return gather(spec.tasks, (i) => waitAndCompute(spec, seed, i));
 }
 
 export const workloads = { sleeps, gather: gatherTree, heartbeat, mix };

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from protocol import Case
+from protocol import SEED, Case
 from work import MASK_64, leaf_value
 
 MOST_WAITING = 4096  # Connections that the kernel holds until they are accepted.
@@ -61,9 +61,9 @@ def sleep_once(delay_ns: int) -> int:
     return sleep_until(deadline) - deadline
 
 
-def leaf(index: int, work: int, give_way: Callable[[], None]) -> int:
+def leaf(state: int, work: int, give_way: Callable[[], None]) -> int:
     give_way()
-    return leaf_value(index, work)
+    return leaf_value(state, work)
 
 
 def below_root(case: Case, child: int, give_way: Callable[[], None], flights: Flights) -> int:
@@ -78,7 +78,7 @@ def _node(
 ) -> int:
     """The value of the task at a position of its level, `depth` levels above the leaves."""
     if depth == 0:
-        return leaf(position, case["work"], give_way)
+        return leaf(case[SEED] + position, case["work"], give_way)
     first = position * case["fan_out"]
     values = [
         followed(flights, _node, case, first + i, depth - 1, give_way, flights)
@@ -104,7 +104,8 @@ def beat_or_compute(case: Case, index: int, give_way: Callable[[], None]) -> tup
     value = 0
     for part in range(case["parts"]):
         give_way()
-        value += leaf_value((index - 1) * case["parts"] + part, case["work"])
+        state = case[SEED] + (index - 1) * case["parts"] + part
+        value += leaf_value(state, case["work"])
     return value & MASK_64, 0, 0
 
 
@@ -112,7 +113,7 @@ def wait_and_compute(case: Case, index: int) -> int:
     value = 0
     for turn in range(case["rounds"]):
         sleep_once(case["wait_ns"])
-        value += leaf_value(index * case["rounds"] + turn, case["work"])
+        value += leaf_value(case[SEED] + index * case["rounds"] + turn, case["work"])
     return value & MASK_64
 
 

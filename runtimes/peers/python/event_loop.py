@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from protocol import Case, Run, Workloads, announce, serve
+from protocol import SEED, Case, Run, Workloads, announce, next_repetition, serve
 from work import MASK_64, delays_ns, leaf_value
 
 MOST_WAITING = 4096  # Connections that the kernel holds until they are accepted.
@@ -38,9 +38,9 @@ async def sleeps(case: Case, follow: Follow) -> list[int]:
     return await asyncio.gather(*(follow(sleep_once(delay)) for delay in delays_ns(case)))
 
 
-async def leaf(index: int, work: int) -> int:
+async def leaf(state: int, work: int) -> int:
     await asyncio.sleep(0)
-    return leaf_value(index, work)
+    return leaf_value(state, work)
 
 
 async def inner(case: Case, first: int, depth: int, follow: Follow) -> int:
@@ -48,7 +48,8 @@ async def inner(case: Case, first: int, depth: int, follow: Follow) -> int:
 
 
 async def children(case: Case, first: int, depth: int, follow: Follow) -> list[int]:
-    """The values of the tasks below one that has `depth` levels and begins at leaf `first`."""
+    """The values of the tasks below one that has `depth` levels and whose leaves begin with the state
+    `first`."""
     fan_out = case["fan_out"]
     if depth == 1:
         work = case["work"]
@@ -59,7 +60,7 @@ async def children(case: Case, first: int, depth: int, follow: Follow) -> list[i
 
 
 async def gather(case: Case, follow: Follow) -> list[int]:
-    return await children(case, 0, case["depth"], follow)
+    return await children(case, case[SEED], case["depth"], follow)
 
 
 async def beat(case: Case) -> tuple[int, int, int]:
@@ -76,7 +77,7 @@ async def compute_in_parts(case: Case, index: int) -> tuple[int, int, int]:
     value = 0
     for part in range(case["parts"]):
         await asyncio.sleep(0)
-        value += leaf_value(index * case["parts"] + part, case["work"])
+        value += leaf_value(case[SEED] + index * case["parts"] + part, case["work"])
     return value & MASK_64, 0, 0
 
 
@@ -90,7 +91,7 @@ async def wait_and_compute(case: Case, index: int) -> int:
     value = 0
     for turn in range(case["rounds"]):
         await sleep_until(time.monotonic_ns() + case["wait_ns"])
-        value += leaf_value(index * case["rounds"] + turn, case["work"])
+        value += leaf_value(case[SEED] + index * case["rounds"] + turn, case["work"])
     return value & MASK_64
 
 
@@ -112,7 +113,7 @@ async def echo_connection(
     return echoed
 
 
-async def echo(case: Case, follow: Follow) -> tuple[float, list[int]]:
+async def echo(case: Case, follow: Follow) -> tuple[float, list[int], list[int]]:
     """Streams, as the documentation's own echo server; TCP_NODELAY is asyncio's default."""
     connections = asyncio.Queue[Awaitable[int]]()
 
@@ -126,7 +127,7 @@ async def echo(case: Case, follow: Follow) -> tuple[float, list[int]]:
         start = time.perf_counter()
         tasks = [await connections.get() for _ in range(case["connections"])]
         echoed = await asyncio.gather(*tasks)
-        return time.perf_counter() - start, echoed
+        return time.perf_counter() - start, echoed, []
 
 
 async def timed(
@@ -134,11 +135,16 @@ async def timed(
     case: Case,
     repeat: int,
     follow: Follow,
-) -> tuple[float, list[int]]:
+) -> tuple[float, list[int], list[int]]:
+    """As protocol.timed() has it."""
+    sums = []
     start = time.perf_counter()
-    for _ in range(repeat):
+    results = await workload(case, follow)
+    for _ in range(repeat - 1):
+        sums.append(sum(results))
+        case = next_repetition(case)
         results = await workload(case, follow)
-    return time.perf_counter() - start, results
+    return time.perf_counter() - start, results, sums
 
 
 WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix)
@@ -162,6 +168,7 @@ def serve_on(loop_factory: Callable[[], asyncio.AbstractEventLoop] | None, versi
                 main = echo(case, follow)
             else:
                 main = timed(WORKLOADS[workload], case, repeat, follow)
-            return Run(*runner.run(main), flights)
+            wall_s, results, sums = runner.run(main)
+            return Run(wall_s, results, flights, sums)
 
         serve(run, version)

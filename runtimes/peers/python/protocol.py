@@ -13,6 +13,10 @@ Case = dict[str, Any]
 PYTHON = f"Python {platform.python_version()}"
 
 
+# Beside what the request says of a case, its key SEED has the state of the first leaf.
+SEED = "first_state"
+
+
 class NoWorkload(Exception):
     """A peer was asked for what it does not know."""
 
@@ -26,13 +30,15 @@ class Workloads(dict[str, Any]):
 
 @dataclass
 class Run:
-    """What one request came to. `results` are whole numbers of 64 bits, negative ones included;
+    """What one request came to. `results` are whole numbers of 64 bits, negative ones included; `sums`
+    are what those of each repetition but the last add up to;
     `flights` are pairs of nanoseconds, as many as tasks, if the request asked for them. Both are
     gone through once at most."""
 
     wall_s: float
     results: Iterable[int]
     flights: Iterable[tuple[int, int]] = ()
+    sums: Iterable[int] = ()
 
 
 def say(**answer: object) -> None:
@@ -44,12 +50,22 @@ def announce(port: int) -> None:
     say(port=port)
 
 
-def timed(repeat: int, gather: Callable[[], Any]) -> tuple[float, Any]:
-    """The seconds that `repeat` gathers take, and what the last one returned."""
+def next_repetition(case: Case) -> Case:
+    """Of gather, which alone is repeated: it goes on with the leaves after those of this one."""
+    return case | {SEED: case[SEED] + case["fan_out"] ** case["depth"]}
+
+
+def timed(case: Case, repeat: int, gather: Callable[[Case], Any]) -> tuple[float, Any, list[int]]:
+    """The seconds that `repeat` gathers take, what the last one returned, and what the results of
+    each before add up to."""
+    sums = []
     start = time.perf_counter()
-    for _ in range(repeat):
-        results = gather()
-    return time.perf_counter() - start, results
+    results = gather(case)
+    for _ in range(repeat - 1):
+        sums.append(sum(results))
+        case = next_repetition(case)
+        results = gather(case)
+    return time.perf_counter() - start, results, sums
 
 
 def serve(
@@ -63,14 +79,15 @@ def serve(
         request = json.loads(line)
         if request["request"] == "run":
             try:
-                done = run(
-                    request["workload"], request["case"], request["repeat"], request["trace"]
-                )
+                case = request["case"] | {SEED: request["seed"]}
+                done = run(request["workload"], case, request["repeat"], request["trace"])
                 say(wall_s=done.wall_s)
             except NoWorkload:
                 say(no_workload=True)
         else:
             write(request["results"], done.results)
+            if request["sums"]:
+                write(request["sums"], done.sums)
             if request["flights"]:
                 write(request["flights"], (time_ns for pair in done.flights for time_ns in pair))
             say(written=True)

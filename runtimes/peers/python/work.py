@@ -9,9 +9,9 @@ MASK_32 = 0xFFFF_FFFF
 MASK_64 = 0xFFFF_FFFF_FFFF_FFFF
 
 
-def leaf_value(index: int, steps: int) -> int:
-    """So many steps of xorshift32 from the state of a leaf."""
-    state = (index + 1) & MASK_32
+def leaf_value(state: int, steps: int) -> int:
+    """Where so many steps of xorshift32 lead from the state of a leaf, modulo 2^32."""
+    state &= MASK_32
     for _ in range(steps):
         state ^= (state << 13) & MASK_32
         state ^= state >> 17
@@ -35,8 +35,3 @@ def delays_ns(case: Case) -> Iterator[int]:
     choices = case["longest_ns"] - shortest + 1
     for index in range(case["tasks"]):
         yield shortest if choices == 1 else shortest + splitmix64(seed + index) % choices
-
-
-def leaves_of_a_child(case: Case) -> int:
-    """How many leaves of a tree belong to each child of its root."""
-    return case["fan_out"] ** (case["depth"] - 1)

@@ -87,13 +87,18 @@ def run(pool: ProcessPoolExecutor, workload: str, case: Case, repeat: int, trace
     if workload == "echo":
         announce(listener.getsockname()[1])
     task, arguments = TASKS[workload]
-    each = partial(traced if trace else untraced, task, case)
     chunk = chunk_size(workload, case)
-    wall_s, home = timed(repeat, lambda: list(pool.map(each, arguments(case), chunksize=chunk)))
+
+    def gather(case: Case) -> list[Any]:
+        each = partial(traced if trace else untraced, task, case)
+        return list(pool.map(each, arguments(case), chunksize=chunk))
+
+    wall_s, home, sums = timed(case, repeat, gather)
     # Taken apart as they are written: the answer is due.
     results = (result for result, _ in home) if trace else home
     flights = (flight for _, of_task in home for flight in of_task) if trace else ()
-    return Run(wall_s, numbers_of(results) if workload == "heartbeat" else results, flights)
+    results = numbers_of(results) if workload == "heartbeat" else results
+    return Run(wall_s, results, flights, sums)
 
 
 if __name__ == "__main__":

@@ -37,11 +37,11 @@ def mix(case: Case, flights: Flights) -> list[int]:
     return [followed(flights, wait_and_compute, case, i) for i in range(case["tasks"])]
 
 
-def echo(case: Case, flights: Flights) -> tuple[float, list[int]]:
+def echo(case: Case, flights: Flights) -> tuple[float, list[int], list[int]]:
     with listen() as listener:
         announce(listener.getsockname()[1])
         serve_one = partial(followed, flights, accept_and_echo, listener, case["buffer_bytes"])
-        return timed(1, lambda: [serve_one() for _ in range(case["connections"])])
+        return timed(case, 1, lambda _: [serve_one() for _ in range(case["connections"])])
 
 
 WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix)
@@ -50,10 +50,11 @@ WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix
 def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
     flights: Any = [] if trace else None
     if workload == "echo":
-        wall_s, results = echo(case, flights)
+        wall_s, results, sums = echo(case, flights)
     else:
-        wall_s, results = timed(repeat, lambda: WORKLOADS[workload](case, flights))
-    return Run(wall_s, results, flights)
+        gather = partial(WORKLOADS[workload], flights=flights)
+        wall_s, results, sums = timed(case, repeat, gather)
+    return Run(wall_s, results, flights, sums)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import socketserver
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NoReturn
 
 from blocking import (
@@ -110,10 +111,10 @@ def serve_all(server: EchoServer, connections: int) -> list[int]:
     return server.echoed
 
 
-def echo(case: Case, flights: Flights) -> tuple[float, list[int]]:
+def echo(case: Case, flights: Flights) -> tuple[float, list[int], list[int]]:
     server = EchoServer(case["buffer_bytes"], flights)
     announce(server.server_address[1])
-    return timed(1, lambda: serve_all(server, case["connections"]))
+    return timed(case, 1, lambda _: serve_all(server, case["connections"]))
 
 
 WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix)
@@ -122,10 +123,11 @@ WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix
 def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
     flights: Any = [] if trace else None
     if workload == "echo":
-        wall_s, results = echo(case, flights)
+        wall_s, results, sums = echo(case, flights)
     else:
-        wall_s, results = timed(repeat, lambda: WORKLOADS[workload](case, flights))
-    return Run(wall_s, results, flights)
+        gather = partial(WORKLOADS[workload], flights=flights)
+        wall_s, results, sums = timed(case, repeat, gather)
+    return Run(wall_s, results, flights, sums)
 
 
 def run_within_limits(workload: str, case: Case, repeat: int, trace: bool) -> Run:

@@ -103,10 +103,10 @@ std::int64_t sleep_once(std::int64_t delay, flight_log* log) {
     return nanoseconds(steady_clock::now() - deadline).count();
 }
 
-std::uint64_t compute_leaf(std::size_t index, std::uint32_t work, flight_log* log) {
+std::uint64_t compute_leaf(std::uint32_t state, std::uint32_t work, flight_log* log) {
     const in_flight noted(log);
     std::this_thread::yield();
-    return leaf_value(index, work);
+    return leaf_value(state, work);
 }
 
 std::uint64_t compute_branch(const gather_case& spec, std::size_t index, std::size_t depth,
@@ -117,7 +117,7 @@ void compute_children(const gather_case& spec, std::size_t parent, std::size_t d
                       std::span<std::uint64_t> values, flight_log* log) {
     const std::size_t first = parent * spec.fan_out;
     gather(values, [&](std::size_t child) {
-        if (depth == 1) return compute_leaf(first + child, spec.work, log);
+        if (depth == 1) return compute_leaf(leaf_state(spec.seed, first + child), spec.work, log);
         return compute_branch(spec, first + child, depth - 1, log);
     });
 }
@@ -152,7 +152,7 @@ pulse compute_in_parts(const heartbeat_case& spec, std::size_t index, flight_log
     std::uint64_t value = 0;
     for (std::size_t part = 0; part < spec.parts; ++part) {
         std::this_thread::yield();
-        value += leaf_value(index * spec.parts + part, spec.work);
+        value += leaf_value(leaf_state(spec.seed, index * spec.parts + part), spec.work);
     }
     return {.value = value, .longest_gap_ns = 0, .mean_gap_ns = 0};
 }
@@ -162,7 +162,7 @@ std::uint64_t wait_and_compute(const mix_case& spec, std::size_t index, flight_l
     std::uint64_t sum = 0;
     for (std::size_t round = 0; round < spec.rounds; ++round) {
         sleep_for(nanoseconds(spec.wait_ns));
-        sum += leaf_value(index * spec.rounds + round, spec.work);
+        sum += leaf_value(leaf_state(spec.seed, index * spec.rounds + round), spec.work);
     }
     return sum;
 }

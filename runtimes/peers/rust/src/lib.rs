@@ -24,8 +24,16 @@ const VERSION: &str = concat!("tokio ", env!("TOKIO_VERSION"));
 /// What the last run came to, until it is asked for.
 #[derive(Default)]
 struct Done {
-    results: Vec<u64>,
+    answers: Answers,
     flights: Vec<[u64; 2]>,
+}
+
+#[derive(Default)]
+struct Answers {
+    /// What the results of each repetition but the last add up to.
+    sums: Vec<u64>,
+    /// Of the last.
+    results: Vec<u64>,
 }
 
 /// Says hello, and answers requests until there are no more. The runtime is kept from run to run.
@@ -56,20 +64,29 @@ fn answer(runtime: &Runtime, line: &str, done: &mut Done) -> io::Result<Value> {
         Request::Run { workload: None, .. } => Ok(json!({ "no_workload": true })),
         Request::Run {
             workload: Some(workload),
+            seed,
             repeat,
             trace,
         } => {
             *done = Done::default();
             let log = Log::new(trace);
-            let (wall, results) = runtime.block_on(run(workload, repeat, log.clone()))?;
+            let seeds = Seeds { seed, repeat };
+            let (wall, answers) = runtime.block_on(run(workload, seeds, log.clone()))?;
             *done = Done {
-                results,
+                answers,
                 flights: log.take(),
             };
             Ok(json!({ "wall_s": wall.as_secs_f64() }))
         }
-        Request::Write { results, flights } => {
-            write(&results, &done.results)?;
+        Request::Write {
+            results,
+            sums,
+            flights,
+        } => {
+            write(&results, &done.answers.results)?;
+            if !sums.as_os_str().is_empty() {
+                write(&sums, &done.answers.sums)?;
+            }
             if !flights.as_os_str().is_empty() {
                 write(&flights, done.flights.iter().flatten())?;
             }
@@ -78,47 +95,66 @@ fn answer(runtime: &Runtime, line: &str, done: &mut Done) -> io::Result<Value> {
     }
 }
 
-async fn run(workload: Workload, repeat: usize, log: Log) -> io::Result<(Duration, Vec<u64>)> {
+/// Of all repetitions of a run, which take their leaves one after another.
+#[derive(Clone, Copy)]
+struct Seeds {
+    seed: u32,
+    repeat: usize,
+}
+
+async fn run(workload: Workload, seeds: Seeds, log: Log) -> io::Result<(Duration, Answers)> {
     match workload {
-        Workload::Sleeps(case) => timed(repeated(repeat, case, log, tasks::sleeps)).await,
-        Workload::Gather(case) => timed(repeated(repeat, case, log, tasks::gather)).await,
-        Workload::Heartbeat(case) => timed(repeated(repeat, case, log, tasks::heartbeat)).await,
-        Workload::Mix(case) => timed(repeated(repeat, case, log, tasks::mix)).await,
+        Workload::Sleeps(case) => timed(repeated(seeds, 0, case, log, tasks::sleeps)).await,
+        Workload::Gather(case) => {
+            let leaves = case.fan_out.pow(case.depth);
+            timed(repeated(seeds, leaves, case, log, tasks::gather)).await
+        }
+        Workload::Heartbeat(case) => timed(repeated(seeds, 0, case, log, tasks::heartbeat)).await,
+        Workload::Mix(case) => timed(repeated(seeds, 0, case, log, tasks::mix)).await,
         Workload::Echo(case) => {
             let listener = tasks::listen()?;
             say(&json!({ "port": listener.local_addr()?.port() }));
-            timed(tasks::echo(listener, case, log)).await
+            timed(async move {
+                let results = tasks::echo(listener, case, log).await?;
+                let sums = Vec::new();
+                Ok(Answers { sums, results })
+            })
+            .await
         }
     }
 }
 
-/// One gather after another; returns the results of the last.
+/// One gather after another, each `leaves` further than the one before.
 async fn repeated<Case, Gather>(
-    repeat: usize,
+    seeds: Seeds,
+    leaves: usize,
     case: Case,
     log: Log,
-    gather: impl Fn(Arc<Case>, Log) -> Gather,
-) -> io::Result<Vec<u64>>
+    gather: impl Fn(Arc<Case>, u32, Log) -> Gather,
+) -> io::Result<Answers>
 where
     Gather: Future<Output = Vec<u64>>,
 {
     let case = Arc::new(case);
-    let mut results = Vec::new();
-    for _ in 0..repeat {
-        results = gather(case.clone(), log.clone()).await;
+    let mut sums = Vec::new();
+    let mut results = gather(case.clone(), seeds.seed, log.clone()).await;
+    for repetition in 1..seeds.repeat {
+        sums.push(tasks::sum_of(results));
+        let seed = work::leaf_state(seeds.seed, repetition * leaves);
+        results = gather(case.clone(), seed, log.clone()).await;
     }
-    Ok(results)
+    Ok(Answers { sums, results })
 }
 
 /// The root is spawned, since what `block_on` is given does not run on a worker, and what it awaits
 /// "will not perform as fast as those spawned as workers" (documentation of `tokio::main`).
-async fn timed<Root>(root: Root) -> io::Result<(Duration, Vec<u64>)>
+async fn timed<Root>(root: Root) -> io::Result<(Duration, Answers)>
 where
-    Root: Future<Output = io::Result<Vec<u64>>> + Send + 'static,
+    Root: Future<Output = io::Result<Answers>> + Send + 'static,
 {
     let start = Instant::now();
-    let results = tokio::spawn(root).await??;
-    Ok((start.elapsed(), results))
+    let answers = tokio::spawn(root).await??;
+    Ok((start.elapsed(), answers))
 }
 
 fn write<'a>(path: &Path, numbers: impl IntoIterator<Item = &'a u64>) -> io::Result<()> {

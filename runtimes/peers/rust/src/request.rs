@@ -15,11 +15,13 @@ pub enum Request {
         /// None if this file does not have it.
         #[serde(flatten)]
         workload: Option<Workload>,
+        seed: u32,
         repeat: usize,
         trace: bool,
     },
     Write {
         results: PathBuf,
+        sums: PathBuf,
         flights: PathBuf,
     },
 }

@@ -11,7 +11,7 @@ use tokio::time::{sleep_until, Instant};
 
 use crate::log::Log;
 use crate::request::{Echo, Gather, Heartbeat, Mix, Sleeps};
-use crate::work::leaf_value;
+use crate::work::{leaf_state, leaf_value};
 
 /// The results of tasks in the order in which they were started. A vector of handles, which are
 /// awaited one after another, rather than a `JoinSet`: that hands out results in the order in which
@@ -25,7 +25,7 @@ async fn joined<T>(tasks: Vec<JoinHandle<T>>) -> Vec<T> {
 }
 
 /// Sums modulo 2^64.
-fn sum_of(values: impl IntoIterator<Item = u64>) -> u64 {
+pub fn sum_of(values: impl IntoIterator<Item = u64>) -> u64 {
     values.into_iter().fold(0, u64::wrapping_add)
 }
 
@@ -39,7 +39,7 @@ async fn sleep_from(start: Instant, delay: Duration) {
     }
 }
 
-pub async fn sleeps(case: Arc<Sleeps>, log: Log) -> Vec<u64> {
+pub async fn sleeps(case: Arc<Sleeps>, _seed: u32, log: Log) -> Vec<u64> {
     let start = |index| log.spawn(sleep_once(case.delay(index)));
     let tasks = (0..case.tasks).map(start).collect();
     joined(tasks).await
@@ -56,31 +56,31 @@ async fn sleep_once(delay: Duration) -> u64 {
     late.wrapping_sub(early)
 }
 
-pub async fn gather(case: Arc<Gather>, log: Log) -> Vec<u64> {
-    joined(children(*case, &log, case.depth, 0)).await
+pub async fn gather(case: Arc<Gather>, seed: u32, log: Log) -> Vec<u64> {
+    joined(children(*case, seed, &log, case.depth, 0)).await
 }
 
 /// Starts the children of a task that is `depth` levels above the leaves, by its index on its level.
-fn children(case: Gather, log: &Log, depth: u32, index: usize) -> Vec<JoinHandle<u64>> {
+fn children(case: Gather, seed: u32, log: &Log, depth: u32, index: usize) -> Vec<JoinHandle<u64>> {
     let first = index * case.fan_out;
     let indexes = first..first + case.fan_out;
     if depth == 1 {
         indexes
-            .map(|child| log.spawn(leaf(child, case.work)))
+            .map(|child| log.spawn(leaf(leaf_state(seed, child), case.work)))
             .collect()
     } else {
-        let start = |child| log.spawn(branch(case, log.clone(), depth - 1, child));
+        let start = |child| log.spawn(branch(case, seed, log.clone(), depth - 1, child));
         indexes.map(start).collect()
     }
 }
 
-async fn branch(case: Gather, log: Log, depth: u32, index: usize) -> u64 {
-    sum_of(joined(children(case, &log, depth, index)).await)
+async fn branch(case: Gather, seed: u32, log: Log, depth: u32, index: usize) -> u64 {
+    sum_of(joined(children(case, seed, &log, depth, index)).await)
 }
 
-async fn leaf(index: usize, work: u32) -> u64 {
+async fn leaf(state: u32, work: u32) -> u64 {
     yield_now().await;
-    leaf_value(index, work)
+    leaf_value(state, work)
 }
 
 /// A `TcpSocket`, since `TcpListener::bind` has a backlog of 1,024.
@@ -118,10 +118,11 @@ async fn echo_connection(mut stream: TcpStream, buffer_bytes: usize) -> io::Resu
 /// The value, the longest gap and the mean gap in ns.
 type Pulse = [u64; 3];
 
-pub async fn heartbeat(case: Arc<Heartbeat>, log: Log) -> Vec<u64> {
+pub async fn heartbeat(case: Arc<Heartbeat>, seed: u32, log: Log) -> Vec<u64> {
     let mut tasks = Vec::with_capacity(case.tasks + 1);
     tasks.push(log.spawn(beat(*case)));
-    tasks.extend((0..case.tasks).map(|index| log.spawn(compute_in_parts(*case, index))));
+    let start = |index| log.spawn(compute_in_parts(*case, seed, index));
+    tasks.extend((0..case.tasks).map(start));
     joined(tasks).await.into_iter().flatten().collect()
 }
 
@@ -140,27 +141,29 @@ async fn beat(case: Heartbeat) -> Pulse {
     [0, longest.as_nanos() as u64, mean.as_nanos() as u64]
 }
 
-async fn compute_in_parts(case: Heartbeat, index: usize) -> Pulse {
+async fn compute_in_parts(case: Heartbeat, seed: u32, index: usize) -> Pulse {
     let mut value = 0u64;
     for part in 0..case.parts {
         yield_now().await;
-        value = value.wrapping_add(leaf_value(index * case.parts + part, case.work));
+        let state = leaf_state(seed, index * case.parts + part);
+        value = value.wrapping_add(leaf_value(state, case.work));
     }
     [value, 0, 0]
 }
 
-pub async fn mix(case: Arc<Mix>, log: Log) -> Vec<u64> {
-    let start = |index| log.spawn(wait_and_compute(*case, index));
+pub async fn mix(case: Arc<Mix>, seed: u32, log: Log) -> Vec<u64> {
+    let start = |index| log.spawn(wait_and_compute(*case, seed, index));
     let tasks = (0..case.tasks).map(start).collect();
     joined(tasks).await
 }
 
-async fn wait_and_compute(case: Mix, index: usize) -> u64 {
+async fn wait_and_compute(case: Mix, seed: u32, index: usize) -> u64 {
     let wait = Duration::from_nanos(case.wait_ns);
     let mut value = 0u64;
     for round in 0..case.rounds {
         sleep_from(Instant::now(), wait).await;
-        value = value.wrapping_add(leaf_value(index * case.rounds + round, case.work));
+        let state = leaf_state(seed, index * case.rounds + round);
+        value = value.wrapping_add(leaf_value(state, case.work));
     }
     value
 }

@@ -1,8 +1,12 @@
 //! The arithmetic of bench/README.md.
 
+/// What a leaf of a run with this seed begins with, modulo 2^32.
+pub fn leaf_state(seed: u32, index: usize) -> u32 {
+    seed.wrapping_add(index as u32)
+}
+
 /// So many steps of xorshift32 from the state of a leaf.
-pub fn leaf_value(index: usize, steps: u32) -> u64 {
-    let mut state = (index as u32).wrapping_add(1);
+pub fn leaf_value(mut state: u32, steps: u32) -> u64 {
     for _ in 0..steps {
         state ^= state << 13;
         state ^= state >> 17;
