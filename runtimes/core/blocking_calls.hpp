@@ -6,7 +6,9 @@
 #include <overlap/core/socket.hpp>
 
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <span>
@@ -43,12 +45,50 @@ public:
                      [&] { return ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC); });
     }
 
+    /// With a deadline, accept, connect and read throw std::system_error with std::errc::timed_out when
+    /// they still wait as it comes; what need not wait is done although it has passed. They wait in
+    /// poll(2), and the descriptor can be used on.
+    static int accept(int listener, time_point deadline) {
+        wait_until_ready(listener, POLLIN, "accept", deadline);
+        return accept(listener);
+    }
+
     static int connect(const endpoint& peer) {
         unique_descriptor connection(
             check_errno(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
         set_no_delay(connection.get());
         check_errno(::connect(connection.get(), peer.data(), endpoint::size()), "connect");
         return connection.release();
+    }
+
+    static int connect(const endpoint& peer, time_point deadline) {
+        unique_descriptor connection(check_errno(
+            ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"));
+        set_no_delay(connection.get());
+        if (::connect(connection.get(), peer.data(), endpoint::size()) != 0) {
+            if (errno != EINPROGRESS) throw_errno(errno, "connect");
+            wait_until_ready(connection.get(), POLLOUT, "connect", deadline);
+            int error = 0;
+            socklen_t size = sizeof error;
+            check_errno(::getsockopt(connection.get(), SOL_SOCKET, SO_ERROR, &error, &size),
+                        "getsockopt(SO_ERROR)");
+            if (error != 0) throw_errno(error, "connect");
+        }
+        const int flags = check_errno(::fcntl(connection.get(), F_GETFL), "fcntl(F_GETFL)");
+        check_errno(::fcntl(connection.get(), F_SETFL, flags & ~O_NONBLOCK), "fcntl(F_SETFL)");
+        return connection.release();
+    }
+
+    static std::size_t read(int connection, std::span<std::byte> buffer, time_point deadline) {
+        for (;;) {
+            const auto size = ::recv(connection, buffer.data(), buffer.size(), MSG_DONTWAIT);
+            if (size >= 0) return static_cast<std::size_t>(size);
+            if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                wait_until_ready(connection, POLLIN, "read", deadline);
+            } else if (errno != EINTR) {
+                throw_errno(errno, "read");
+            }
+        }
     }
 
     static std::size_t read(int connection, std::span<std::byte> buffer) {
@@ -69,6 +109,22 @@ public:
     static void close(int connection) { check_errno(::close(connection), "close"); }
 
 private:
+    static void wait_until_ready(int descriptor, short readiness, const char* what,
+                                 time_point deadline) {
+        pollfd wait{.fd = descriptor, .events = readiness, .revents = 0};
+        for (;;) {
+            const time_point present = now();
+            const nanoseconds left =
+                deadline > present ? nanoseconds(deadline - present) : nanoseconds(0);
+            const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+            const timespec limit{.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};
+            const int ready = ::ppoll(&wait, 1, &limit, nullptr);
+            if (ready > 0) return;
+            if (ready < 0 && errno != EINTR) throw_errno(errno, "ppoll");
+            if (ready == 0 && now() >= deadline) throw_errno(ETIMEDOUT, what);
+        }
+    }
+
     template <class Call>
     static std::invoke_result_t<Call> retry(int descriptor, short readiness, const char* what,
                                             Call call) {

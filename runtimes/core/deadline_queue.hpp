@@ -47,6 +47,11 @@ public:
         if (wheel_ != nullptr) wheel_->cancel(entry);
     }
 
+    /// For a runtime whose tasks will not go on.
+    void forget_all() noexcept {
+        if (wheel_ != nullptr) *wheel_ = timer_wheel();
+    }
+
     /// To be called when the runtime's tasks have ended and the loop does not run: when there are no
     /// entries, takes the timer back, which takes an iteration of the loop. Throws what run() throws.
     void take_alarm_back() {

@@ -26,6 +26,24 @@
 //                               handle`, in the direct colour handle.join()) waits for the end of
 //                               the task, and returns its result or throws what it threw.
 //
+// Some have deadlines, and some of those cancel:
+//
+//   runtime.accept(listener, t), connect(endpoint, t), read(fd, buffer, t)
+//                               The same with a deadline. A call that still waits when now() >= t throws
+//                               std::system_error with std::errc::timed_out; it has done nothing
+//                               then, and the descriptor can be used on. What need not wait is done
+//                               although the deadline has passed.
+//   handle.cancel()             Asks a background task to end where it waits, or where it next waits:
+//                               for time, I/O, a gather, another task. Its destructors run, and whoever
+//                               joins it is thrown std::system_error with std::errc::operation_canceled.
+//                               One that has not begun never does. What has happened is not taken
+//                               back: a read that has its bytes returns them. Again, or after
+//                               the end, it does nothing.
+//   runtime.with_deadline(t, work)
+//                               Runs a task, in the direct colour a function, and returns its result;
+//                               when the deadline comes first, ends it as cancel() does, and throws
+//                               std::system_error with std::errc::timed_out.
+//
 // In the stackless colour each of those that can wait returns an awaitable: the body is a coroutine
 // and says `co_await runtime.read(...)`. In the direct colour the call itself holds the task; the
 // body is a plain function, and fibers, threads and processes run it alike. A direct body is its

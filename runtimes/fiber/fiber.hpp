@@ -1,17 +1,23 @@
 // The runtime on fibers: tasks are plain functions with stacks of their own, on any event loop.
 #pragma once
 
+#include <overlap/core/deadline_queue.hpp>
 #include <overlap/core/error.hpp>
 #include <overlap/core/event_loop.hpp>
+#include <overlap/core/io_deadline.hpp>
+#include <overlap/core/loop_reference.hpp>
 #include <overlap/core/runtime.hpp>
 #include <overlap/core/socket.hpp>
-#include <overlap/core/task_results.hpp>
+#include <overlap/fiber/cancellation.hpp>
+#include <overlap/fiber/deadline_scope.hpp>
+#include <overlap/fiber/gathering.hpp>
 #include <overlap/fiber/outcome.hpp>
 #include <overlap/fiber/scheduler.hpp>
 #include <overlap/fiber/spawned.hpp>
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -78,6 +84,7 @@ public:
         do {  // Again if somebody else stopped the loop.
             loop_.run();
         } while (!task.ended);
+        deadlines_.take_alarm_back();
         return task.result.take();
     }
 
@@ -88,7 +95,10 @@ public:
     /// counts as what that task threw.
     template <class Body>
     auto gather(std::size_t n, const Body& body) {
-        gathering<Body> all(n, body, scheduler_.current());
+        runner& self = scheduler_.current();
+        self.cancelling().check();
+        const bool was_cancelled = self.cancelling().is_requested();
+        fibers::gathering<Body> all(n, body, self);
         try {
             for (; all.next < n; ++all.next) {
                 runner& child = scheduler_.take();
@@ -99,7 +109,10 @@ public:
         } catch (...) {
             all.fail_next();
         }
-        if (--all.pending != 0) all.parent.suspend_for(nullptr);
+        const bool ends = self.cancelling().is_requested() && !was_cancelled;
+        if (ends) cancel_children(all);
+        if (--all.pending != 0) self.suspend_for(all);
+        if (!was_cancelled) end_if_cancelled(self);
         return all.results.take();
     }
 
@@ -113,12 +126,27 @@ public:
         return fibers::spawned(*first.task);
     }
 
+    /// Runs function() and returns its result or throws what it threw; when the deadline comes first, ends
+    /// it as spawned::cancel() does, and then throws std::system_error with std::errc::timed_out. What
+    /// need not wait is done although the deadline has passed.
+    template <class Function>
+    std::invoke_result_t<Function&> with_deadline(time_point deadline, Function&& function) {
+        fibers::deadline_scope<Loop> inside(scheduler_.current(), reference_, deadlines_, deadline);
+        try {
+            return function();
+        } catch (const fibers::unwinding&) {
+            if (!inside.leave()) throw;
+        }
+        throw_errno(ETIMEDOUT, "with_deadline");
+    }
+
     [[nodiscard]] time_point now() { return loop_.now(); }
 
     void sleep_until(time_point deadline) {
         wait<timer_operation> step(*this);
         loop_.call_at(&step, deadline);
         step.suspend();
+        step.waiter.cancelling().check();
     }
     void sleep_for(nanoseconds duration) { sleep_until(now() + duration); }
 
@@ -126,29 +154,29 @@ public:
         wait<operation> step(*this);
         loop_.post(&step);
         step.suspend();
+        step.waiter.cancelling().check();
     }
 
+    /// With a deadline, accept, connect and read throw std::system_error with std::errc::timed_out when
+    /// they still wait as it comes. They have done nothing then: a read has taken no byte, and the
+    /// descriptor can be used on.
     int accept(int listener) { return perform(operation_kind::accept, "accept", listener); }
+    int accept(int listener, time_point deadline) {
+        return perform(operation_kind::accept, "accept", listener, nullptr, 0, limit_at(deadline));
+    }
 
-    int connect(const endpoint& peer) {
-        unique_descriptor connection(check_errno(
-            ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"));
-        set_no_delay(connection.get());
-        // From here on the loop knows the descriptor, so it must be closed through the loop.
-        const int descriptor = connection.release();
-        try {
-            perform(operation_kind::connect, "connect", descriptor,
-                    const_cast<sockaddr*>(peer.data()), endpoint::size());
-        } catch (...) {
-            close(descriptor);
-            throw;
-        }
-        return descriptor;
+    int connect(const endpoint& peer) { return connect_within(peer, no_deadline()); }
+    int connect(const endpoint& peer, time_point deadline) {
+        return connect_within(peer, limit_at(deadline));
     }
 
     std::size_t read(int connection, std::span<std::byte> buffer) {
         return static_cast<std::size_t>(
             perform(operation_kind::read, "read", connection, buffer.data(), buffer.size()));
+    }
+    std::size_t read(int connection, std::span<std::byte> buffer, time_point deadline) {
+        return static_cast<std::size_t>(perform(operation_kind::read, "read", connection,
+                                                buffer.data(), buffer.size(), limit_at(deadline)));
     }
 
     void write(int connection, std::span<const std::byte> bytes) {
@@ -161,10 +189,19 @@ public:
         step.size = bytes.size();
         loop_.submit(&step);
         step.suspend();
+        if (step.result == -ECANCELED) step.waiter.cancelling().check();
         if (step.result < 0) throw_errno(-step.result, "write");
     }
 
-    void close(int connection) { perform(operation_kind::close, "close", connection); }
+    /// Never cancelled: it does not wait, and what was opened must be closed.
+    void close(int connection) {
+        wait<io_operation> step(*this, shielded());
+        step.kind = operation_kind::close;
+        step.descriptor = connection;
+        loop_.submit(&step);
+        step.waiter.suspend_for(&step, true);
+        if (step.result < 0) throw_errno(-step.result, "close");
+    }
 
     [[nodiscard]] Loop& loop() noexcept { return loop_; }
 
@@ -172,13 +209,17 @@ private:
     /// Stacks of which each has a page in use, few enough for them to stay in a cache.
     static constexpr std::size_t starts_in_turn = 128;
 
+    struct shielded {};
+
     using runner = fibers::runner;
     using assignment = fibers::assignment;
 
     /// An operation on the stack of the task that waits for it.
     template <class Operation>
     struct wait : Operation {
-        explicit wait(fiber& owner) : runtime(owner), waiter(owner.scheduler_.current()) {
+        /// Throws fibers::unwinding when the task is to end.
+        explicit wait(fiber& owner) : wait(owner, shielded()) { waiter.cancelling().check(); }
+        wait(fiber& owner, shielded) : runtime(owner), waiter(owner.scheduler_.current()) {
             this->done = &resume;
         }
 
@@ -228,31 +269,6 @@ private:
         fibers::outcome<std::invoke_result_t<Function&>> result;
     };
 
-    /// One gather, on the stack of the task that waits for it.
-    template <class Body>
-    struct gathering : assignment {
-        gathering(std::size_t n, const Body& what, runner& waiter)
-            : assignment{&run_next}, parent(waiter), body(what), results(n) {}
-
-        static runner* run_next(assignment& what, runner&) noexcept {
-            auto& all = static_cast<gathering&>(what);
-            const std::size_t index = all.next;  // Soon that of another task.
-            all.results.run(all.body, index);
-            return --all.pending == 0 ? &all.parent : nullptr;
-        }
-
-        /// Records the exception that is being handled.
-        void fail_next() noexcept {
-            results.run([](std::size_t) -> task_result_t<Body> { throw; }, next);
-        }
-
-        runner& parent;
-        const Body& body;
-        std::size_t next = 0;
-        std::size_t pending = 1;  // One for the parent, so that no child resumes it too early.
-        task_results<task_result_t<Body>> results;
-    };
-
     /// How a background task comes to the stack of its runner: it is begun at once, but only moves
     /// the function there and goes to the end of the loop's queue.
     template <class Function>
@@ -265,7 +281,7 @@ private:
         static runner* run(assignment& what, runner& self) noexcept {
             auto& request = static_cast<beginning&>(what);
             fiber& runtime = request.runtime;
-            task_type task(runtime.scheduler_, self);
+            task_type task(runtime.scheduler_, self, runtime.reference_);
             bool moved = false;
             task.run([&]() -> std::invoke_result_t<Function&> {
                 Function function(std::move(request.function));
@@ -288,23 +304,70 @@ private:
         std::exception_ptr error;
     };
 
+    auto limit_at(time_point deadline) noexcept {
+        return io_deadline<Loop>(loop_, deadlines_, deadline);
+    }
+
+    template <class Deadline = no_deadline>
     int perform(operation_kind kind, const char* what, int descriptor, void* data = nullptr,
-                std::size_t size = 0) {
+                std::size_t size = 0, Deadline&& deadline = {}) {
         wait<io_operation> step(*this);
         step.kind = kind;
         step.descriptor = descriptor;
         step.data = data;
         step.size = size;
+        deadline.start(&step);
         loop_.submit(&step);
         step.suspend();
-        if (step.result < 0) throw_errno(-step.result, what);
-        return step.result;
+        deadline.stop();
+        if (step.result >= 0) return step.result;
+        if (step.result == -ECANCELED) {
+            step.waiter.cancelling().check();
+            if (deadline.has_come()) throw_errno(ETIMEDOUT, what);
+        }
+        throw_errno(-step.result, what);
+    }
+
+    template <class Deadline>
+    int connect_within(const endpoint& peer, Deadline&& deadline) {
+        unique_descriptor connection(check_errno(
+            ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"));
+        set_no_delay(connection.get());
+        // From here on the loop knows the descriptor, so it must be closed through the loop.
+        const int descriptor = connection.release();
+        try {
+            perform(operation_kind::connect, "connect", descriptor,
+                    const_cast<sockaddr*>(peer.data()), endpoint::size(),
+                    std::forward<Deadline>(deadline));
+        } catch (...) {
+            close(descriptor);
+            throw;
+        }
+        return descriptor;
+    }
+
+    /// If there is no memory for it, they go on to their ends.
+    void cancel_children(const fibers::gathered& all) noexcept {
+        try {
+            all.cancel_all(reference_);
+        } catch (const std::bad_alloc&) {}
+    }
+
+    /// After a gather.
+    static void end_if_cancelled(runner& self) {
+        if (!self.cancelling().is_requested()) return;
+        self.cancelling().check();
+        throw fibers::unwinding();
     }
 
     /// Submits what is left to write without waking the task for it.
     static void write_rest(operation* op) noexcept {
         auto& step = wait<io_operation>::of(op);
         if (step.result >= 0 && static_cast<std::size_t>(step.result) < step.size) {
+            if (step.waiter.cancelling().is_due()) {
+                step.result = -ECANCELED;
+                return wait<io_operation>::resume(op);
+            }
             step.data = static_cast<std::byte*>(step.data) + step.result;
             step.size -= static_cast<std::size_t>(step.result);
             try {
@@ -317,13 +380,13 @@ private:
         wait<io_operation>::resume(op);
     }
 
+    /// What was posted is let go of in its turn: before what is posted after it.
     void take_back_operations() {
         const auto take_back = [this](operation& op) {
-            ++to_take_back_;
             switch (op.kind) {
             case operation_kind::post:
-                op.done = &wait<operation>::take_back;
-                break;
+                op.done = [](operation*) noexcept {};
+                return;
             case operation_kind::timer:
                 op.done = &wait<timer_operation>::take_back;
                 break;
@@ -331,11 +394,24 @@ private:
                 op.done = &wait<io_operation>::take_back;
                 break;
             }
+            ++to_take_back_;
             loop_.cancel(&op);
         };
+        struct last_operation : operation {
+            explicit last_operation(fiber& whose) noexcept : operation(&run), runtime(whose) {}
+            static void run(operation* self) noexcept {
+                fiber& runtime = static_cast<last_operation*>(self)->runtime;
+                if (--runtime.to_take_back_ == 0) runtime.loop_.stop();
+            }
+            fiber& runtime;
+        } last(*this);
         try {
+            to_take_back_ = 1;
+            loop_.post(&last);
             scheduler_.for_each_waiting(take_back);
             while (to_take_back_ > 0) loop_.run();
+            deadlines_.forget_all();
+            deadlines_.take_alarm_back();
         } catch (...) {
             report_("the loop failed as a runtime ended: " + describe(std::current_exception()));
         }
@@ -348,6 +424,8 @@ private:
     Loop& loop_;
     fibers::report_function report_ = &print;
     std::size_t to_take_back_ = 0;
+    loop_reference reference_{loop_};
+    deadline_queue<Loop> deadlines_{loop_};
     fibers::scheduler scheduler_;
 };
 

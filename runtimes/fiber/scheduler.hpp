@@ -1,11 +1,14 @@
 // Fibers without a loop: runners, which carry one task after another, and who resumes whom.
 #pragma once
 
+#include <overlap/core/loop_reference.hpp>
 #include <overlap/core/operation.hpp>
+#include <overlap/fiber/cancellation.hpp>
 #include <overlap/fiber/context.hpp>
 #include <overlap/fiber/stack_arena.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <stdexcept>
 #include <type_traits>
@@ -30,11 +33,38 @@ struct assignment {
 /// and no more. One cache line; the frames of the task lie just below.
 class alignas(64) runner : public context {
 public:
-    /// Gives control back to the resumer, which then resumes `next` if there is one. `lent` is the
-    /// operation that will resume this runner, or nullptr if another runner will.
-    void suspend_for(operation* lent, runner* next = nullptr) noexcept {
+    /// Gives control back to the resumer. `lent` is the operation that will resume this runner;
+    /// `shielded` when it must not be cancelled.
+    void suspend_for(operation* lent, bool shielded = false) noexcept {
         lent_ = lent;
-        suspend(next);
+        waits_for_ = shielded ? waiting::shielded : waiting::operation;
+        suspend(nullptr);
+        waits_for_ = waiting::nothing;
+    }
+    /// Another runner will resume this one, or what `hook` does when it is cancelled.
+    void suspend_for(cancel_hook& hook) noexcept {
+        hook_ = &hook;
+        waits_for_ = waiting::other;
+        suspend(nullptr);
+        waits_for_ = waiting::nothing;
+    }
+    /// For a hook: from now on what was posted will resume this runner, and nothing else.
+    void expect(operation& posted) noexcept {
+        lent_ = &posted;
+        waits_for_ = waiting::shielded;
+    }
+    /// The resumer resumes `next`, if there is one, and in its time somebody this one.
+    void hand_over(runner* next) noexcept { suspend(next); }
+
+    /// Whether the task, or a part of it inside a deadline, has been asked to end.
+    [[nodiscard]] cancel_state& cancelling() noexcept { return cancelling_; }
+
+    /// Asks the task to end, down to `level`, and cancels what it waits for. Throws std::bad_alloc when the
+    /// loop does; then it may be called again.
+    void cancel(std::uint16_t level, const loop_reference& loop) {
+        if (!cancelling_.request(level)) return;
+        if (waits_for_ == waiting::operation) loop.cancel(lent_);
+        if (waits_for_ == waiting::other) hook_->cancel(*hook_, loop);
     }
 
 private:
@@ -50,8 +80,15 @@ private:
 
     inline runner(std::byte* limit, scheduler& home) noexcept;
 
+    enum class waiting : std::uint8_t { nothing, operation, shielded, other };
+
     scheduler& home_;
-    operation* lent_ = nullptr;
+    union {
+        operation* lent_ = nullptr;
+        cancel_hook* hook_;
+    };
+    cancel_state cancelling_;
+    waiting waits_for_ = waiting::nothing;
 };
 
 /// The runners of one runtime. Belongs to one thread.
@@ -112,7 +149,11 @@ public:
     template <class Visit>
     void for_each_waiting(Visit visit) const {
         stacks_.for_each([&](const stack& each) {
-            if (runner_of(each)->lent_ != nullptr) visit(*runner_of(each)->lent_);
+            const runner& one = *runner_of(each);
+            if (one.waits_for_ == runner::waiting::operation ||
+                one.waits_for_ == runner::waiting::shielded) {
+                visit(*one.lent_);
+            }
         });
     }
 
@@ -150,7 +191,7 @@ private:
         while (message != nullptr) {
             auto& what = *static_cast<assignment*>(message);
             runner* const next = what.run(what, me);
-            me.lent_ = nullptr;
+            me.cancelling_ = cancel_state();
             home.parked_.push_back(&me);  // There is room for all: see make().
             message = me.suspend(next);
         }
@@ -163,6 +204,8 @@ private:
     // while one is started: with 100,000 of them, each in a page of its own, that halves the cost.
     std::vector<runner*> parked_;
 };
+
+static_assert(sizeof(runner) == 64 || sanitized);
 
 inline runner::runner(std::byte* limit, scheduler& home) noexcept
     : context(limit, &scheduler::run_assignments), home_(home) {}
