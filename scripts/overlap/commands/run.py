@@ -147,11 +147,16 @@ def binary_arguments(
     return arguments
 
 
+def built(options: argparse.Namespace) -> Path:
+    """The build directory that was chosen, or the one of the release preset once that is built."""
+    if options.build is not None:
+        return options.build
+    targets = [f"bench_{workload}" for workload in WORKLOADS] + ["echo_load"]
+    return build("release", targets, ROOT / "build" / "run.log", show=True)
+
+
 def open_suite(options: argparse.Namespace) -> Suite:
-    directory = options.build
-    if directory is None:
-        targets = [f"bench_{workload}" for workload in WORKLOADS] + ["echo_load"]
-        directory = build("release", targets, ROOT / "build" / "run.log", show=True)
+    directory = built(options)
     peers = {}
     if options.peers is not None:
         peers = open_peers(directory / PEERS, options.peers, build_them=options.build is None)

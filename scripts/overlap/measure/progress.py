@@ -22,9 +22,9 @@ PLAIN_PERIOD_S = 10.0
 class Progress:
     """`show` before each sample, `redraw` while one runs, `close` at the end."""
 
-    def __init__(self, plan: Plan | KneePlan, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, plan: Plan | KneePlan, stream: TextIO | None = None) -> None:
         self._plan = plan
-        self._stream = stream
+        self._stream = stream = stream or sys.stderr
         self._done = 0
         self._sample_begun = self._plain_line_at = 0.0
         self._bar: RichProgress | None = None

@@ -207,7 +207,8 @@ def test_all_shell_scripts_are_checked():
 
 
 @pytest.mark.parametrize(
-    "command", ["claims", "compare", "doctor", "report", "run", "setup", "test", "twins"]
+    "command",
+    ["choose", "claims", "compare", "curves", "doctor", "report", "run", "setup", "test", "twins"],
 )
 def test_every_command_explains_itself(command):
     script = ROOT / "scripts" / command

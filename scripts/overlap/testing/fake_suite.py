@@ -70,7 +70,21 @@ def usage(row):
     print("workloads.toml:3: delay: expected a number", file=sys.stderr)
     sys.exit(2)
 
+def work(row):
+    # As long as the test says, by row or by backend, and a little more every other time.
+    with open(os.path.join(HERE, "walls.json")) as file:
+        walls = json.load(file)
+    wall = walls.get(row, walls.get(row.split("/")[-1]))
+    if wall is None:
+        return error("limit: 3 processes")(row)
+    wall *= 1 + 0.002 * (tries_of(row) % 3)
+    counters = dict(wall_s=wall, cpu_s=wall, cpu_per_task_s=wall / 1000, verified=1, sample_s=wall)
+    if options.get("memory") != "off":
+        counters.update(bytes_per_task=136.0, peak_memory_bytes=136e6 * wall)
+    answer(name=row, run_type="iteration", **counters)
+
 BEHAVIOURS = {{
+    "work": work,
     "ok": ok,
     "limit": error("limit: 20,000 descriptors"),
     "wrong": error("wrong: checksum 1 instead of 2"),
