@@ -61,6 +61,21 @@ private:
     std::string path_;
 };
 
+/// What a peer's processes have used, in seconds.
+struct cpu_time {
+    double alive_s = 0;  ///< Those that are alive (clock_getcpuclockid(3), to the nanosecond).
+    double ended_s = 0;  ///< Those that have ended (proc(5), to the tick).
+    [[nodiscard]] double sum() const noexcept { return alive_s + ended_s; }
+    cpu_time& operator+=(const cpu_time& other) noexcept;
+};
+
+/// From `before` on, and by how much that may be rounded: not at all unless a process has ended since.
+struct cpu_used {
+    double used_s = 0;
+    double rounded_s = 0;
+};
+cpu_used cpu_since(const cpu_time& before, const cpu_time& now) noexcept;
+
 /// A peer does not do the workload that it was asked for.
 class no_workload : public std::runtime_error {
 public:
@@ -94,9 +109,11 @@ public:
     /// The port on which an echo server listens.
     std::uint16_t receive_port();
 
-    /// CPU time of the program, all its threads and all that it has started so far, in seconds
-    /// (clock_getcpuclockid(3), to the nanosecond; of those that have ended proc(5), to the tick).
-    [[nodiscard]] double cpu_s() const;
+    /// How long it takes to tell a request without a workload and to hear of it, in seconds.
+    double round_trip_s();
+
+    /// CPU time of the program, all its threads and all that it has started so far.
+    [[nodiscard]] cpu_time cpu() const;
     /// The most memory that the program has had resident so far, in bytes, without its processes.
     [[nodiscard]] double peak_memory_bytes() const;
 

@@ -42,6 +42,7 @@ public:
 
     void measure() {
         if (line_.why() == purpose::measure_memory) return measure_memory();
+        measure_lines();
         const bool trace = line_.why() == purpose::measure_trace;
         double once_s = measure_once("warm_up", 1, Workload::warm_up(given_), false);
         std::size_t repeat = repetitions(given_.repeat, once_s);
@@ -68,6 +69,13 @@ private:
         line_.report("memory", {{"peak_memory_bytes", peak}, {"wall_s", wall_s}});
     }
 
+    void measure_lines() {
+        constexpr std::size_t few = 9;
+        std::vector<double> round_trips_s(few);
+        for (double& each : round_trips_s) each = process_.round_trip_s();
+        lines_s_ = time_for_lines(round_trips_s);
+    }
+
     /// Warm-ups are no longer than runs, so that this errs on the side of trying.
     bool would_take_too_long(double once_s, std::size_t runs) {
         const double all_s = once_s * static_cast<double>(runs);
@@ -85,7 +93,7 @@ private:
 
     /// All repetitions of a run together.
     peer_run run_once(const case_type& given, std::uint32_t seed, std::size_t repeat, bool trace) {
-        const double cpu_before = process_.cpu_s();
+        const cpu_time cpu_before = process_.cpu();
         const auto start = std::chrono::steady_clock::now();
         process_.send({{"request", "run"},
                        {"workload", case_type::workload},
@@ -99,7 +107,10 @@ private:
         peer_run found;
         found.wall_s = process_.receive_number("wall_s");
         found.answered_s = seconds_since(start);
-        found.cpu_s = process_.cpu_s() - cpu_before;
+        const cpu_used used = cpu_since(cpu_before, process_.cpu());
+        found.cpu_s = used.used_s;
+        found.cpu_rounded_s = used.rounded_s;
+        found.lines_s = lines_s_;
         return found;
     }
 
@@ -127,14 +138,15 @@ private:
                         bool trace) {
         const auto [run, seed] = run_plausibly(given, repeat, trace);
         const auto each = static_cast<double>(repeat);
-        counters figures =
-            check_all(work_, given, seed, answers_of(given, repeat, trace), run.wall_s / each);
-        figures["wall_s"] = run.wall_s / each;
+        const double wall_s = time_taken(run) / each;
+        counters figures = check_all(work_, given, seed, answers_of(given, repeat, trace), wall_s);
+        figures["wall_s"] = wall_s;
         figures["cpu_s"] = run.cpu_s / each;
+        figures["cpu_rounded_s"] = run.cpu_rounded_s / each;
         figures["counted_s"] = run.answered_s / each;
         figures["startup_s"] = process_.startup_s();
         line_.report(label, figures);
-        return run.wall_s / each;
+        return wall_s;
     }
 
     /// Has the peer write down what the last run came to, when all of that run has been timed.
@@ -202,6 +214,7 @@ private:
     const case_type given_;
     const double timeout_s_;
     const std::size_t cores_ = available_cores();
+    double lines_s_ = 0;
     run_seeds seeds_;
     Workload work_;
     shared_file sums_;

@@ -72,7 +72,7 @@ TEST(PeerProcess, CountsTheTimeOfItsChildrenToo) {
     peer_process process(
         shell(hello + "(" + count + R"(echo '{"wall_s": 1}'; read line) & )" + "read line"));
     EXPECT_EQ(process.receive_number("wall_s"), 1);
-    EXPECT_GT(process.cpu_s(), 0.005);
+    EXPECT_GT(process.cpu().sum(), 0.005);
 }
 
 TEST(PeerProcess, TellsWhatAPeerDoesWrong) {
@@ -138,7 +138,7 @@ TEST(PeerProcess, CountsTheTimeOfOrphansToo) {
     peer_process process(shell(hello + "(setsid sh -c '" + count +
                                R"(echo "{\"process\": $$}"; sleep 600' &); read line)"));
     process_in(process);
-    EXPECT_GT(process.cpu_s(), 0.005);
+    EXPECT_GT(process.cpu().sum(), 0.005);
 }
 
 TEST(PeerClock, CannotShowMoreOrLessTimeThanThereWas) {
@@ -154,6 +154,11 @@ TEST(PeerClock, CannotShowMoreOrLessTimeThanThereWas) {
 
 TEST(PeerClock, CannotHideWhatItsCoresDid) {
     EXPECT_EQ(why_impossible({.wall_s = 1, .answered_s = 1, .cpu_s = 2.06}, 2), "");
+    EXPECT_NE(why_impossible({.wall_s = 0.01, .answered_s = 0.01, .cpu_s = 0.03}, 2), "");
+    EXPECT_EQ(why_impossible(
+                  {.wall_s = 0.01, .answered_s = 0.01, .cpu_s = 0.03, .cpu_rounded_s = 0.02}, 2),
+              "")
+        << "where a process has ended";
     EXPECT_EQ(why_impossible({.wall_s = 1, .answered_s = 1, .cpu_s = 1.5}, 1),
               "used 1.5 s of CPU time on 1 core in a run that it says took 1 s");
     EXPECT_NE(why_impossible({.wall_s = 0.93, .answered_s = 1, .cpu_s = 1}, 1), "");
@@ -161,7 +166,11 @@ TEST(PeerClock, CannotHideWhatItsCoresDid) {
 }
 
 TEST(PeerClock, FillsTheTimeUntilTheAnswer) {
-    EXPECT_TRUE(fills_its_time({.wall_s = 0.0001, .answered_s = 0.002, .cpu_s = 0}));
+    EXPECT_FALSE(fills_its_time({.wall_s = 0.0001, .answered_s = 0.002, .cpu_s = 0}));
+    const peer_run brief{.wall_s = 0.0001, .answered_s = 0.002, .cpu_s = 0, .lines_s = 0.002};
+    EXPECT_TRUE(fills_its_time(brief));
+    EXPECT_EQ(time_taken(brief), 0.002) << "as short a run is anybody's guess";
+    EXPECT_EQ(time_taken({.wall_s = 0.92, .answered_s = 1, .cpu_s = 0}), 0.92);
     EXPECT_TRUE(fills_its_time({.wall_s = 0.92, .answered_s = 1, .cpu_s = 0}));
     EXPECT_FALSE(fills_its_time({.wall_s = 0.89, .answered_s = 1, .cpu_s = 0}));
     const peer_run hidden{.wall_s = 0.014, .answered_s = 0.024, .cpu_s = 0};
@@ -169,6 +178,29 @@ TEST(PeerClock, FillsTheTimeUntilTheAnswer) {
     EXPECT_EQ(
         clocks_part(hidden),
         "the clocks part: the peer says that it ran for 0.014 s, and its answer took 0.024 s");
+}
+
+TEST(PeerClock, AllowsForLinesWhatTheyTake) {
+    EXPECT_DOUBLE_EQ(time_for_lines({0.0001, 0.0003, 0.0001, 0.5, 0.0002}), 0.0008);
+    EXPECT_DOUBLE_EQ(time_for_lines({0.1}), 0.002) << "who dawdles gains nothing";
+    EXPECT_DOUBLE_EQ(time_for_lines({1e-9}), 0.0002);
+    EXPECT_THROW(time_for_lines({}), std::invalid_argument);
+}
+
+TEST(PeerClock, IsRoundedByTheKernelWhereAProcessHasEnded) {
+    const cpu_time before{.alive_s = 1, .ended_s = 0.5};
+    EXPECT_EQ(cpu_since(before, {.alive_s = 1.25, .ended_s = 0.5}).rounded_s, 0);
+    EXPECT_EQ(cpu_since(before, {.alive_s = 1.25, .ended_s = 0.5}).used_s, 0.25);
+    EXPECT_GT(cpu_since(before, {.alive_s = 1.25, .ended_s = 0.51}).rounded_s, 0);
+    EXPECT_GT(cpu_since(before, {.alive_s = 0.75, .ended_s = 0.5}).rounded_s, 0);
+}
+
+TEST(PeerProcess, SaysHowLongLinesTake) {
+    peer_process process(
+        shell(hello + R"(while read line; do echo '{"no_workload": true}'; done)"));
+    EXPECT_GT(process.round_trip_s(), 0);
+    peer_process boasting(shell(hello + R"(while read line; do echo '{"wall_s": 1}'; done)"));
+    EXPECT_THAT(words_of([&] { boasting.round_trip_s(); }), HasSubstr("expected an object with"));
 }
 
 TEST(PeerProcess, TellsALimitFromAFailure) {
