@@ -51,18 +51,27 @@ struct cancellable_promise : checks_awaitables {
         /// Of another coroutine: it ends without having been resumed; returns what is to be resumed.
         std::coroutine_handle<> (*end)(cancellable_promise& self) noexcept;
     };
-    std::uint64_t index : 40 = 0;  ///< In a gather.
-    std::uint64_t place : 16 = 0;  ///< Of what is waited for, in units from the frame's start.
-    std::uint64_t waits_for : 3 = 0;
-    std::uint64_t is_task : 1 = 1;
-    std::uint64_t is_cancelled : 1 = 0;
+    // Each is loaded as wide as it was stored. A load of bits that several stores have just written waits
+    // until these have left the processor's store buffer: one word of bit fields made a task that yields
+    // once take 22 ns instead of 11.
+    std::uint32_t index_low = 0;
+    std::uint16_t place = 0;  ///< Of what is waited for, in units from the frame's start.
+    std::uint8_t index_high = 0;
+    std::uint8_t waits_for : 3 = 0;
+    std::uint8_t is_task : 1 = 1;
+    std::uint8_t is_cancelled : 1 = 0;
 
+    /// In a gather, below 2^40.
+    [[nodiscard]] std::size_t index() const noexcept {
+        return (std::size_t{index_high} << 32) | index_low;
+    }
     void set_index(std::size_t number) noexcept {
-        index = static_cast<std::uint64_t>(number) & ((std::uint64_t{1} << 40) - 1);
+        index_low = static_cast<std::uint32_t>(number);
+        index_high = static_cast<std::uint8_t>(number >> 32);
     }
     void note(awaited kind, std::size_t units) noexcept {
         place = static_cast<std::uint16_t>(units);
-        waits_for = static_cast<std::uint64_t>(kind) & 7U;
+        waits_for = static_cast<std::uint8_t>(kind) & 7U;
     }
     /// Notes nothing, and what is waited for cannot be cancelled, when it does not lie in the frame or
     /// lies further behind its start than the note can count, 512 KiB.
@@ -125,6 +134,9 @@ struct task_target {
         if (is_ours) promise_of(waiter).note_nothing();
     }
 
+    [[nodiscard]] bool waiter_is_cancelled() const noexcept {
+        return is_ours && promise_of(waiter).is_cancelled;
+    }
     /// When all children have ended and some are lost: whether the waiter ends, too, or hears of it.
     [[nodiscard]] bool waiter_ends() const noexcept {
         return is_ours && (!is_limit || promise_of(waiter).is_cancelled);
@@ -176,7 +188,7 @@ inline std::coroutine_handle<> unwind(std::coroutine_handle<> frame) noexcept {
         if (ended.is_task == 0) return ended.end(ended);
         task_target& target = *ended.target;
         if (target.children != nullptr) {
-            target.children[ended.index] = nullptr;
+            target.children[ended.index()] = nullptr;
         } else {
             static_cast<awaited_task&>(target).child = nullptr;
         }

@@ -92,11 +92,11 @@ public:
     template <class Body>
         requires std::invocable<std::decay_t<Body>&, std::size_t>
     auto gather(std::size_t count, Body&& body) {
-        return overlap::gather(count, std::forward<Body>(body));
+        return overlap::gather(count, std::forward<Body>(body), &unfinished_);
     }
     template <std::ranges::input_range Range>
     auto gather(Range&& tasks) {
-        return overlap::gather(std::forward<Range>(tasks));
+        return overlap::gather(std::forward<Range>(tasks), &unfinished_);
     }
     template <class... T>
     auto gather(task<T>... tasks) {
@@ -203,6 +203,7 @@ private:
 
     Loop& loop_;
     loop_reference reference_;
+    detail::unfinished_gathers unfinished_{reference_};
     detail::spawned_list background_{reference_};
     deadline_queue<Loop> deadlines_{loop_};
     bool running_ = false;

@@ -1,13 +1,15 @@
 // Run many tasks at once and return their results in the order in which the tasks were given.
 //
 // Children are started in order, each running until it first has to wait, and then the gathering
-// task waits. If children throw, the others still run to their ends; then the exception of the
+// task waits. In a runtime, after some that wait (see unfinished_gathers.hpp) those that are ready have
+// their turn before more are started. If children throw, the others still run to their ends; then the exception of the
 // lowest index is thrown. Gathers nested in children that have not waited yet nest on the native
 // stack, one level each.
 #pragma once
 
 #include <overlap/coroutine/frame_pool.hpp>
 #include <overlap/coroutine/task.hpp>
+#include <overlap/coroutine/unfinished_gathers.hpp>
 
 #include <array>
 #include <concepts>
@@ -120,35 +122,42 @@ void start_child(Body& body, std::size_t index, task_target& target,
 /// The awaitable behind runtime.gather(count, body). `body` stays alive until the last child ends,
 /// so it may be a lambda coroutine that uses its captures.
 template <class Body>
-class [[nodiscard]] gather_awaiter {
+class [[nodiscard]] gather_awaiter : detail::unfinished_gather {
     using child_task = std::invoke_result_t<Body&, std::size_t>;
     static_assert(detail::is_task<child_task>, "gather(count, body): body(index) returns a task");
     using value = typename child_task::value_type;
 
 public:
-    gather_awaiter(std::size_t count, Body body) : body_(std::move(body)) { target_.count = count; }
+    /// Without a runtime's `unfinished` gathers, all children are started at once.
+    gather_awaiter(std::size_t count, Body body, detail::unfinished_gathers* unfinished = nullptr)
+        : detail::unfinished_gather{&go_on}, unfinished_(unfinished), body_(std::move(body)) {
+        target_.count = count;
+    }
     gather_awaiter(gather_awaiter&&) = delete;  // Children know where it is.
+    ~gather_awaiter() {
+        if (is_listed_) unfinished_->remove(*this);
+    }
 
     [[nodiscard]] bool await_ready() const noexcept { return target_.count == 0; }
 
     /// Throws std::bad_alloc, before any child was started.
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> waiter) {
-        const std::size_t count = target_.count;
-        target_.children = children_.make(count);
+        target_.children = children_.make(target_.count);
         if constexpr (!std::is_void_v<value>) {
-            slots_.resize(count);
+            slots_.resize(target_.count);
             target_.results = slots_.data();
         }
         target_.wait(waiter);
         if constexpr (detail::is_cancellable<Promise>) {
             waiter.promise().note(detail::awaited::children, &target_);
         }
-        target_.pending = count + 1;  // One for this function, so that no child resumes too early.
-        for (std::size_t i = 0; i < count; ++i) {
-            detail::start_child(body_, i, target_, children_);
+        target_.pending = 1;  // For the starting, so that no child resumes too early.
+        if (unfinished_ != nullptr) {
+            unfinished_->add(*this);
+            is_listed_ = true;
         }
-        return --target_.pending == 0 ? after_all(target_) : std::noop_coroutine();
+        return start_some();
     }
 
     typename detail::gathered<value>::type await_resume() {
@@ -158,6 +167,33 @@ public:
     }
 
 private:
+    /// In a later turn.
+    static std::coroutine_handle<> go_on(detail::unfinished_gather& self) noexcept {
+        auto& gather = static_cast<gather_awaiter&>(self);
+        if (gather.target_.waiter_is_cancelled()) {
+            gather.next_ = gather.target_.count;
+            gather.target_.is_lost = 1;
+        }
+        return gather.start_some();
+    }
+
+    std::coroutine_handle<> start_some() noexcept {
+        while (next_ != target_.count) {
+            if (unfinished_ != nullptr && !unfinished_->may_start()) {
+                unfinished_->post();
+                return std::noop_coroutine();
+            }
+            const std::size_t others = target_.pending++;
+            detail::start_child(body_, next_++, target_, children_);
+            if (unfinished_ != nullptr && target_.pending > others) unfinished_->note_waiting();
+        }
+        if (std::exchange(is_listed_, false)) unfinished_->remove(*this);
+        return --target_.pending == 0 ? after_all(target_) : std::noop_coroutine();
+    }
+
+    detail::unfinished_gathers* unfinished_;
+    std::size_t next_ = 0;  ///< The first child that has not been started.
+    bool is_listed_ = false;
     Body body_;
     detail::gathered_tasks target_;
     [[no_unique_address]] detail::slots_of<value> slots_;
@@ -182,25 +218,25 @@ inline constexpr bool outlives_its_expression =
 /// body(0) .. body(count - 1), each a task<T>; returns std::vector<T>, or nothing for task<void>.
 template <class Body>
     requires std::invocable<std::decay_t<Body>&, std::size_t>
-auto gather(std::size_t count, Body&& body) {
+auto gather(std::size_t count, Body&& body, detail::unfinished_gathers* unfinished = nullptr) {
     static_assert(detail::outlives_its_expression<Body>,
                   "gather(count, body): this compiler would destroy the captures of a lambda "
                   "written here twice; name it first, then give std::ref(name)");
-    return gather_awaiter<std::decay_t<Body>>(count, std::forward<Body>(body));
+    return gather_awaiter<std::decay_t<Body>>(count, std::forward<Body>(body), unfinished);
 }
 
 /// The tasks of a range that the caller gives away: gather(std::move(tasks)).
 template <std::ranges::input_range Range>
     requires detail::is_task<std::ranges::range_value_t<Range>> &&
              (!std::is_lvalue_reference_v<Range>)
-auto gather(Range&& range) {
+auto gather(Range&& range, detail::unfinished_gathers* unfinished = nullptr) {
     std::vector<std::ranges::range_value_t<Range>> tasks;
     for (auto&& each : range) tasks.push_back(std::move(each));
     const std::size_t count = tasks.size();
     auto next = [tasks = std::move(tasks)](std::size_t index) mutable {
         return std::move(tasks[index]);
     };
-    return gather_awaiter<decltype(next)>(count, std::move(next));
+    return gather_awaiter<decltype(next)>(count, std::move(next), unfinished);
 }
 
 namespace detail {
