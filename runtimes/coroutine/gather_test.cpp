@@ -258,6 +258,84 @@ TEST_F(gather_test, abandoned_with_the_runtime_frees_its_children) {
     EXPECT_THAT(reports(), ElementsAre(testing::HasSubstr("1 spawned task")));
 }
 
+/// How many of the leaves of a tree of gathers are in flight at most, each of which yields once.
+template <class Runtime>
+task<> leaf(Runtime& runtime, std::size_t& now, std::size_t& most) {
+    most = std::max(most, ++now);
+    co_await runtime.yield();
+    --now;
+}
+template <class Runtime>
+task<> branch(Runtime& runtime, int depth, std::size_t& now, std::size_t& most) {
+    if (depth == 0) return leaf(runtime, now, most);
+    return [](Runtime& on, int below, std::size_t& counted, std::size_t& peak) -> task<> {
+        co_await on.gather(10, [&](std::size_t) { return branch(on, below, counted, peak); });
+    }(runtime, depth - 1, now, most);
+}
+
+TEST_F(gather_test, has_few_in_flight_that_only_yield) {
+    std::size_t now = 0;
+    std::size_t most = 0;
+    run([&]() -> task<> {
+        co_await runtime().gather(10'000, [&](std::size_t) { return leaf(runtime(), now, most); });
+    });
+    EXPECT_EQ(most, starts_in_turn);
+    most = 0;
+    run([&]() -> task<> { co_await branch(runtime(), 4, now, most); });
+    EXPECT_EQ(now, 0U);
+    EXPECT_GT(most, 1U);
+    EXPECT_LE(most, starts_in_turn) << "of ten thousand leaves";
+}
+
+TEST_F(gather_test, has_all_in_flight_that_wait) {
+    std::size_t now = 0;
+    std::size_t most = 0;
+    run([&]() -> task<> {
+        co_await runtime().gather(10'000, [&](std::size_t) -> task<> {
+            most = std::max(most, ++now);
+            co_await runtime().sleep_for(1s);
+            --now;
+        });
+    });
+    EXPECT_EQ(most, 10'000U);
+}
+
+TEST_F(gather_test, cancelled_before_all_have_started_starts_no_more) {
+    std::size_t started = 0;
+    run([&]() -> task<> {
+        auto gathering = runtime().spawn([](gather_test& test, std::size_t& count) -> task<> {
+            co_await test.runtime().gather(10'000, [&](std::size_t) -> task<> {
+                ++count;
+                co_await test.runtime().sleep_for(1s);
+            });
+        }(*this, started));
+        co_await runtime().yield();
+        gathering.cancel();
+        EXPECT_THROW(co_await std::move(gathering), std::system_error);
+    });
+    EXPECT_GE(started, 1U);
+    EXPECT_LE(started, 2 * starts_in_turn);
+}
+
+TEST_F(gather_test, abandoned_before_all_have_started_frees_those_that_have) {
+    std::size_t freed = 0;
+    std::size_t started = 0;
+    run([&]() -> task<> {
+        (void)runtime().spawn(
+            [](gather_test& test, std::size_t& begun, std::size_t& ended) -> task<> {
+                co_await test.runtime().gather(10'000, [&](std::size_t) -> task<> {
+                    const at_end counted([&] { ++ended; });
+                    ++begun;
+                    co_await test.runtime().sleep_for(1s);
+                });
+            }(*this, started, freed));
+        co_await runtime().yield();
+    });
+    end_runtime();
+    EXPECT_EQ(freed, started);
+    EXPECT_LT(started, 10'000U);
+}
+
 TEST_F(gather_test, of_a_million_sleepers_wakes_each_at_its_time) {
     constexpr std::size_t tasks = 1'000'000;
     const auto began = runtime().now();

@@ -206,9 +206,6 @@ public:
     [[nodiscard]] Loop& loop() noexcept { return loop_; }
 
 private:
-    /// Stacks of which each has a page in use, few enough for them to stay in a cache.
-    static constexpr std::size_t starts_in_turn = 128;
-
     struct shielded {};
 
     using runner = fibers::runner;
