@@ -23,6 +23,7 @@ from overlap.judge.metrics import METRICS, Metric
 from overlap.judge.series import Source, read_source
 from overlap.judge.verdicts import Verdict
 from overlap.records import google_benchmark
+from overlap.records.files import name_of
 from overlap.show import exports
 
 PROBLEMS_SHOWN = 20  # Of one file.
@@ -106,7 +107,7 @@ def read_sources(options: argparse.Namespace) -> list[Source]:
 
 def _name_apart(sources: list[Source]) -> None:
     """Files are called by their names, or where these are equal by their paths and a number."""
-    names = [source.path.stem for source in sources]
+    names = [name_of(source.path) for source in sources]
     for i, source in enumerate(sources):
         if names.count(names[i]) == 1:
             continue

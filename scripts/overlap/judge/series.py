@@ -14,7 +14,7 @@ from typing import Any
 from overlap.base.exits import RecordError
 from overlap.judge.metrics import Metric
 from overlap.records import google_benchmark
-from overlap.records.files import Records, content_of, read_records
+from overlap.records.files import Records, content_of, name_of, read_records
 from overlap.records.models import model_of
 from overlap.records.rows import FAILURES, Row
 from overlap.records.slow import SlowRows, rules_of
@@ -267,7 +267,7 @@ def _run_places(path: Path, head: dict[str, Any]) -> dict[str, str]:
     suite = head["suite"]
     commit = suite["commit"][:10] or "unknown"
     return {
-        "file": path.stem,
+        "file": name_of(path),
         "commit": commit + ("+" if suite["modified"] else ""),
         "machine": head["machine"]["host"],
         "profile": head["profile"],
@@ -331,7 +331,7 @@ def _from_google_benchmark(path: Path, content: bytes) -> Source:
         result = google_benchmark.read_result(content)
     except ValueError as error:
         raise RecordError(f"{path}: {error}") from error
-    run = {"file": path.stem, "commit": "unknown", "profile": "google benchmark"}
+    run = {"file": name_of(path), "commit": "unknown", "profile": "google benchmark"}
     run["machine"] = str(result.context.get("host_name") or "unknown")
     source = Source(path, [], False, run, samples=sum(map(len, result.repetitions.values())))
     if result.context.get("library_build_type") == "debug":

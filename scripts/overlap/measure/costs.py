@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from overlap.base.exits import RecordError
 from overlap.base.machine import ROOT
+from overlap.records.files import content_of
 from overlap.records.rows import Row
 
 # Where there is no earlier sample, and the binary has no idea either.
@@ -20,7 +22,7 @@ SAMPLE = re.compile(r'"kind":"sample","row":"([^"]+)".*?"duration_s":([0-9.]+)')
 def record_files(results: Path = ROOT / "results") -> list[Path]:
     """The newest runs of this checkout, then the kept ones."""
     own = sorted((results / "local").glob("*.jsonl"), reverse=True)[:FILES_READ]
-    kept = sorted(path for path in results.glob("*/*.jsonl") if path.parent.name != "local")
+    kept = sorted(path for path in results.glob("*/*.jsonl*") if path.parent.name != "local")
     return own + kept
 
 
@@ -52,11 +54,10 @@ def _durations(path: Path) -> dict[str, list[float]]:
     since an estimate is worth no error."""
     durations: dict[str, list[float]] = {}
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                found = SAMPLE.search(line)
-                if found and '"error":' not in line:
-                    durations.setdefault(found[1], []).append(float(found[2]))
-    except (OSError, ValueError):
+        for line in content_of(path).decode(errors="replace").splitlines():
+            found = SAMPLE.search(line)
+            if found and '"error":' not in line:
+                durations.setdefault(found[1], []).append(float(found[2]))
+    except (RecordError, ValueError):
         pass
     return durations

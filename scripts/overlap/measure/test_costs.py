@@ -1,3 +1,4 @@
+import gzip
 import json
 
 from overlap.measure.costs import START_S, UNKNOWN_S, Costs, record_files
@@ -48,3 +49,12 @@ def test_own_runs_come_before_kept_ones(tmp_path):
     names = ["local/1.jsonl", "local/2.jsonl", "box/kept.jsonl"]
     paths = [write(tmp_path / name, [1.0]) for name in names]
     assert record_files(tmp_path) == [paths[1], paths[0], paths[2]]
+
+
+def test_kept_records_are_read_through_gzip(tmp_path):
+    plain = write(tmp_path / "machine" / "run.jsonl", [3.0])
+    packed = plain.with_suffix(".jsonl.gz")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
+    assert record_files(tmp_path) == [packed]
+    assert Costs(record_files(tmp_path)).of(row("gather/a/x")) == 3.0

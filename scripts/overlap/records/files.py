@@ -76,6 +76,11 @@ def content_of(path: Path) -> bytes:
         raise RecordError(f"{path}: {error.strerror}") from error
 
 
+def name_of(path: Path) -> str:
+    """What a record file is called: without what says of which kind it is, and how it is kept."""
+    return path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json")
+
+
 def read_records(path: Path, content: bytes | None = None) -> Records:
     """Reads all that is sound in a file, whose content may be there already, and names the rest.
     RecordError if nothing can be read."""

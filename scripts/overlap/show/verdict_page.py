@@ -13,6 +13,7 @@ from overlap.judge.comparison import RUN_PLACES, Case, Cell, Comparison, How
 from overlap.judge.metrics import ENDLESS
 from overlap.judge.statistics import least_blocks
 from overlap.judge.verdicts import MARGIN, Verdict
+from overlap.records.files import name_of
 from overlap.records.models import OTHER, place_of
 from overlap.show import grid
 from overlap.show.grid import Column, Grid, Line
@@ -91,7 +92,7 @@ def _estimate_words(comparison: Comparison) -> str:
 
 def _source_line(comparison: Comparison, index: int) -> str:
     source = comparison.sources[index]
-    name = f"{source.path.stem}: " if len(comparison.sources) > 1 else ""
+    name = f"{name_of(source.path)}: " if len(comparison.sources) > 1 else ""
     if source.records is None:
         return f"{name}{source.path.name}: Google Benchmark's JSON, without blocks: unpaired"
     return name + head_line(source.records)
