@@ -75,5 +75,9 @@ def duration(value: float) -> str:
     return f"{round(value / 60)} min"
 
 
+def in_blocks(number: int | None) -> str:
+    return f"{number or 0} block{'' if number == 1 else 's'}"
+
+
 def time_left(value: float) -> str:
     return f"about {duration(value)} left"

@@ -86,6 +86,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="also other people's runtimes: all of runtimes/peers, or these, e.g. asyncio,go",
     )
     add("--list", action="store_true", help="print the rows, and why some cannot run; measure none")
+    add(
+        "--verbose",
+        "-v",
+        action="store_true",
+        help="also print what was not measured row by row, and tables in full width",
+    )
     add("--resume", action="store_true", help="go on with the newest record file, or --output")
     add(
         "--instructions",
@@ -221,7 +227,7 @@ def planned_rows(
     return rows
 
 
-def print_records(records: Records, style: str) -> None:
+def print_records(records: Records, style: str, brief: bool) -> None:
     from rich.console import Console
 
     from overlap.show import curves, run_page
@@ -230,7 +236,7 @@ def print_records(records: Records, style: str) -> None:
     if style == "markdown":
         print(run_page.markdown(records), end="")
     else:
-        run_page.print_terminal(records, console)
+        run_page.print_terminal(records, console, brief)
     if tables := curves.tables_of(records):
         curves.print_tables(tables, style, console)
 
@@ -269,7 +275,7 @@ def run(options: argparse.Namespace) -> int:
     profile = chosen_profile(options)
     costs = Costs(record_files())
     head = make_head(options, profile, planned_rows(options, profile, suite, costs), suite)
-    plan = announcement(head, costs)
+    plan = announcement(head, costs, brief=not (options.plan or options.verbose))
     if options.knee:
         plan = iter([announced(head)])
     print(*plan, sep="\n", file=sys.stdout if options.plan else sys.stderr)
@@ -309,7 +315,7 @@ def measure(
 
 def conclude(records: Records, options: argparse.Namespace, interrupted: bool) -> int:
     """Prints what there is and returns the exit code."""
-    print_records(records, options.format)
+    print_records(records, options.format, not options.verbose)
     print(f"records: {shown(records.path)}", file=sys.stderr)
     if interrupted:
         output = f" --output {options.output}" if options.output else ""
@@ -331,7 +337,8 @@ def act(options: argparse.Namespace) -> int:
             signal.signal(number, _interrupt)
     if not options.source:
         return run(options)
-    print_records(read_named(options.source).only(options.filter or ""), options.format)
+    records = read_named(options.source).only(options.filter or "")
+    print_records(records, options.format, not options.verbose)
     return 0
 
 

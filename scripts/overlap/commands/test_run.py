@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from overlap.base.units import in_blocks
 from overlap.commands.run import main
 from overlap.measure import samples
 from overlap.measure.announcement import announcement
@@ -70,7 +71,7 @@ def test_smoke_is_three_blocks(runner):
 
 def test_every_case_with_a_reference_has_a_placebo(runner):
     run = runner([*ROWS, "gather/count/sequential", "gather/count/coroutine:poll"])
-    result = run(*QUICKLY)
+    result = run(*QUICKLY, "-v")
     assert result.returncode == 0, result.stderr
     placebos = [sample for sample in run.samples() if sample["backend"] == "placebo"]
     assert {sample["row"] for sample in placebos} == {"gather/count/placebo"}
@@ -86,29 +87,32 @@ def test_a_run_says_first_what_it_will_do(runner):
     run = runner(rows)
     plan = run("--plan")
     assert plan.returncode == 0 and not run.output.exists()
-    assert plan.stdout.startswith("quick: 12 blocks of 7 rows in 3 cases, ")
+    assert plan.stdout.startswith("quick: 9 blocks of 7 rows in 3 cases, ")
     assert "gather/ok process: would take 500 s" in plan.stdout
     assert "sleeps/three_1s sequential: left out of quick: a sample takes a second" in plan.stdout
     assert "placebo: sequential" in plan.stdout
     whole = run(*QUICKLY)
     assert "quick: 2 blocks of 7 rows in 3 cases" in whole.stderr
-    assert "left out of quick" in whole.stdout
+    assert "\n  process " in whole.stdout and "\nthree_1s: 1 left out\n" in whole.stdout
+    assert "left out of quick: a sample" not in whole.stdout + whole.stderr
+    assert "left out of quick: a sample" in run("--from", run.output, "-v").stdout
     assert run("--plan", "--resume").stdout.startswith("0 samples to take")
     assert "14 samples to take" in run("--plan", "--resume", "--blocks", "4").stdout
 
 
 def test_a_slow_row_is_in_fewer_blocks_and_tables_say_why(runner):
     run = runner(["gather/count/x", "gather/count/slow", "gather/count/sequential"])
-    result = run(*QUICKLY, "--blocks", "4")
+    result = run(*QUICKLY, "--blocks", "4", "-v")
     assert result.returncode == 0, result.stderr
     (rule,) = read_profiles()["quick"].slow
     assert len(run.suite.options_of("gather/count/slow")) == rule.blocks < 4
     assert len(run.suite.options_of("gather/count/x")) == 4
-    note = f"gather/count/slow: in {rule.blocks} blocks only: a sample takes 7.00 s"
+    note = f"gather/count/slow: in {in_blocks(rule.blocks)} only: a sample takes 7.00 s"
     assert note in result.stdout
     assert faults_of_file(run.output) == []
-    again = run("--from", run.output)
+    again = run("--from", run.output, "-v")
     assert note in again.stdout and again.stdout == result.stdout
+    assert "1 row was measured in fewer blocks" in run("--from", run.output).stdout
     assert "0 samples to take" in run("--resume", "--plan").stdout
     assert "9 samples to take" in run("--resume", "--plan", "--blocks", "7").stdout
     assert run.samples()[0]["counters"]["sample_s"] in (0.6, 7.0)
@@ -121,7 +125,7 @@ def test_a_plan_foresees_slow_rows(runner):
     for record in records.head["rows"]:
         record["expected_s"] = 7.0 if record["backend"] == "slow" else 0.5
     lines = list(announcement({**records.head, "blocks": 12}, Costs()))
-    assert "  gather/count slow: 2 blocks: a sample takes 7.00 s" in lines
+    assert "  gather/count slow: 1 block: a sample takes 7.00 s" in lines
 
 
 def test_what_a_profile_leaves_out_must_be_asked_for(runner):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
+from overlap.base.units import in_blocks
 from overlap.judge.claims import COUNTED, LEAST_COUNTS
 from overlap.judge.comparison import Case, Cell, Question, compare
 from overlap.judge.metrics import METRICS, Metric, log_ratio
@@ -77,7 +78,7 @@ def _cost(series: Series) -> float:
 def _why_undecided(case: Case, blocks: int) -> str:
     if case.noise.unstable:
         return "the machine is too unstable to judge"
-    return f"{blocks} block{'' if blocks == 1 else 's'} cannot be judged"
+    return f"{in_blocks(blocks)} cannot be judged"
 
 
 def costs_of(source: Source, case: str, metric: Metric, pick: str) -> dict[str, Cell]:

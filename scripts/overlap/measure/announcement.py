@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from overlap.base.units import duration
+from overlap.base.units import duration, in_blocks
 from overlap.measure.costs import Costs
 from overlap.measure.plan import Plan, cost_factor, most_repeats
 from overlap.records.rows import Row
@@ -23,9 +23,9 @@ def _seconds(rows: Sequence[Row], blocks: int, also: dict[str, int]) -> float:
     return sum(row.expected_s * sum(factors[: row.blocks or blocks]) for row in rows)
 
 
-def announcement(head: dict[str, Any], costs: Costs) -> Iterator[str]:
+def announcement(head: dict[str, Any], costs: Costs, brief: bool = False) -> Iterator[str]:
     """The lines of the plan of a run with that head record, in which the rows' `expected_s` are
-    what a plain sample costs."""
+    what a plain sample costs; with `brief` without those on single rows."""
     rows = [Row.from_record(record) for record in head["rows"]]
     foreseen_s = {row.row: row.expected_s for row in rows if not row.skip}
     rows = list(map(SlowRows(rules_of(head), rows, foreseen_s).applied, rows))
@@ -49,6 +49,8 @@ def announcement(head: dict[str, Any], costs: Costs) -> Iterator[str]:
         + ", ".join(f"{what}: {number}" for what, number in also.items() if number)
     )
     yield from _case_lines(measured, blocks, also)
+    if brief:
+        return
     yield from _reasons("not measured", [row for row in rows if row.skip], _cases(rows))
     fewer = [row for row in measured if (row.blocks or blocks) < blocks]
     yield from _reasons("in fewer blocks", fewer, _cases(rows))
@@ -73,7 +75,7 @@ def _reasons(title: str, rows: Sequence[Row], of_cases: dict[str, list[Row]]) ->
     groups: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if not row.placebo_of:
-            words = row.skip or f"{row.blocks} blocks: {row.because}"
+            words = row.skip or f"{in_blocks(row.blocks)}: {row.because}"
             groups.setdefault((row.case_name, words), []).append(row.backend)
     if groups:
         yield f"{title}:"

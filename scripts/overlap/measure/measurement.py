@@ -66,8 +66,9 @@ class Measurement:
         try:
             for step in plan.steps():
                 progress.show(step)
-                plan.add(self._take(step, progress.redraw))
-                progress.sample_done()
+                record = self._take(step, progress.redraw)
+                plan.add(record)
+                progress.sample_done(step, record)
         finally:
             progress.close()
 

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from overlap.base.units import NOT_MEASURED, seconds
+from overlap.base.units import NOT_MEASURED, in_blocks, seconds
 from overlap.judge.choice import Pick, costs_of
 from overlap.judge.comparison import Cell
 from overlap.judge.metrics import METRICS, Metric
@@ -154,7 +154,7 @@ def _change(neighbour: Neighbour, pick: Pick) -> str:
     there, source = neighbour.pick, neighbour.source
     if there is None or source is None or not there.tier:
         return f"not measured: {neighbour.why}" if neighbour.why else "not measured"
-    blocks = f"{there.blocks} block{'' if there.blocks == 1 else 's'}"
+    blocks = in_blocks(there.blocks)
     sure = f"{blocks}, too few for a verdict" if there.undecided else blocks
     best = there.first if pick.first not in there.tier else pick.first
     series = _series(source, there.case, best)

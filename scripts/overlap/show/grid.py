@@ -176,19 +176,24 @@ def _side_by_side(grid: Grid, kept: list[int], width: int) -> Iterator[list[int]
 
 
 def print_page(
-    console: Console, head: Iterable[Text], grids: Iterable[Grid], closing: Iterable[Text]
+    console: Console,
+    head: Iterable[Text],
+    grids: Iterable[Grid],
+    closing: Iterable[Text],
+    width: int | None = None,
 ) -> None:
-    """What comes before the tables, each table after an empty line, and how to read them."""
-    width = width_of(console)
+    """What comes before the tables, each table after an empty line, and how to read them. Tables are as
+    wide as the console, unless `width` is given."""
 
     def say(text: Text) -> None:
-        console.print(Text(wrapped(text.plain, width), style=text.style), soft_wrap=True)
+        words = wrapped(text.plain, width_of(console))
+        console.print(Text(words, style=text.style), soft_wrap=True)
 
     for text in head:
         say(text)
     for grid in grids:
         console.print()
-        for text in terminal(grid, width):
+        for text in terminal(grid, width or width_of(console)):
             console.print(text, soft_wrap=True)
     console.print()
     for text in closing:

@@ -6,12 +6,21 @@ from rich.console import Console
 from rich.text import Text
 
 from overlap.base.exits import UsageError
-from overlap.base.units import NOT_MEASURED, byte_count, plain, seconds, several_seconds, share
+from overlap.base.units import (
+    NOT_MEASURED,
+    byte_count,
+    in_blocks,
+    plain,
+    seconds,
+    several_seconds,
+    share,
+)
 from overlap.judge.curves import is_swept
 from overlap.judge.series import GATED_SHARE, GENERATOR_BOUND, Series, from_records, gate_name
 from overlap.records.files import Records
 from overlap.records.models import OWN_VERSION, is_absent, language_of, model_of, place_of
 from overlap.show import grid
+from overlap.show.brief import WIDTH, briefly, not_run, not_run_at_all
 from overlap.show.grid import Column, Grid, Line
 from overlap.show.heads import closing_lines, head_line
 
@@ -127,7 +136,9 @@ def _floor(rows: Sequence[Series]) -> Series | None:
     return next((measured[name] for name in FLOORS if name in measured), None)
 
 
-def build_table(workload: str, rows: Sequence[Series]) -> Grid:
+def build_table(workload: str, rows: Sequence[Series], brief: bool = False) -> Grid:
+    """With `brief`, what was not to be measured is one line a case, and what a reader of the figures
+    need not know is no note."""
     columns = _columns(rows)
     table = Grid(workload, [Column("backend", left=True)], [], group="case")
     table.columns += [column for column, _ in columns]
@@ -137,9 +148,17 @@ def build_table(workload: str, rows: Sequence[Series]) -> Grid:
         if _has_peers(rows):
             of_case.sort(key=lambda row: place_of(model_of(row.row)))
         floor = _floor(of_case)
+        runnable = [row for row in of_case if not row.row.skip]
+        if brief and not runnable:
+            table.notes += not_run_at_all(case, of_case)
+            continue
         floors.setdefault(floor.backend if floor else "", []).append(case)
-        table.lines += _lines(case, of_case, floor, columns)
+        table.lines += _lines(case, runnable if brief else of_case, floor, columns)
+        if brief:
+            table.lines += [Line(*words, group=case) for words in not_run(of_case)]
         table.notes += [note for row in of_case for note in (_note(row), _retry_note(row)) if note]
+    if brief:
+        table.notes = briefly(table.notes)
     table.notes[:0] = _floor_notes(floors)
     table.notes += _generator_notes(rows) + _absence_notes(rows)
     return table
@@ -177,7 +196,7 @@ def _note(row: Series) -> str:
             f"{seconds(row.median_of('wall_s'))} ({_spread(row)})"
         )
     if row.row.blocks and row.row.because:
-        return f"{row.name}: in {row.row.blocks} blocks only: {row.row.because}"
+        return f"{row.name}: in {in_blocks(row.row.blocks)} only: {row.row.because}"
     return ""
 
 
@@ -229,11 +248,11 @@ def _floor_notes(floors: dict[str, list[str]]) -> list[str]:
     return notes
 
 
-def build_tables(records: Records) -> list[Grid]:
+def build_tables(records: Records, brief: bool = False) -> list[Grid]:
     """Of all cases but those that are swept, which show/curves.py has."""
     rows = [row for row in from_records(records).series if not is_swept(row.case)]
     return [
-        build_table(workload, [row for row in rows if row.row.workload == workload])
+        build_table(workload, [row for row in rows if row.row.workload == workload], brief)
         for workload in dict.fromkeys(row.row.workload for row in rows)
     ]
 
@@ -246,9 +265,12 @@ def markdown(records: Records) -> str:
     return "\n".join(lines + [line + "  " for line in closing_lines(records)]) + "\n"
 
 
-def print_terminal(records: Records, console: Console) -> None:
+def print_terminal(records: Records, console: Console, brief: bool = False) -> None:
+    """All that there is, or with `brief` what fits into as many columns as people read."""
     head = [Text(head_line(records), style="bold")]
-    grid.print_page(console, head, build_tables(records), map(Text, closing_lines(records)))
+    tables = [table for table in build_tables(records, brief) if table.lines or table.notes]
+    width = min(grid.width_of(console), WIDTH) if brief else None
+    grid.print_page(console, head, tables, map(Text, closing_lines(records)), width)
 
 
 HEAD = "head"
