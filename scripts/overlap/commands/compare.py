@@ -27,7 +27,7 @@ from overlap.records.files import name_of
 from overlap.show import exports
 
 PROBLEMS_SHOWN = 20  # Of one file.
-FORMATS = ("terminal", "markdown", "csv", "json", "gbench")
+FORMATS = ("terminal", "markdown", "tables", "csv", "json", "gbench")
 
 EXAMPLES = """examples:
   scripts/compare RUN.jsonl                                  its backends against each case's reference
@@ -70,7 +70,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="REGEX",
         help="only rows whose name matches somewhere",
     )
-    add("--format", choices=FORMATS, default="terminal", help="how it is printed")
+    add(
+        "--format",
+        choices=FORMATS,
+        default="terminal",
+        help="how it is printed; tables: Markdown without a head",
+    )
     add("--fail-if", metavar="VERDICT:SIZE", help="set the exit code, e.g. 'slower:5%%'")
     return parser.parse_args(arguments)
 
@@ -193,6 +198,8 @@ def print_comparison(comparison: Comparison, options: argparse.Namespace) -> Non
         print(exports.to_csv(comparison), end="")
     elif options.format == "markdown":
         print(verdict_page.markdown(comparison, *layout), end="")
+    elif options.format == "tables":
+        print(verdict_page.tables(comparison, *layout), end="")
     else:
         verdict_page.print_terminal(comparison, Console(highlight=False), *layout)
 

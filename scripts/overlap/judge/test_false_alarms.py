@@ -49,7 +49,7 @@ def test_blocks_at_the_end_that_make_no_repetition_are_left_out(tmp_path):
     assert found.repetitions == 7
 
 
-KEPT = sorted((ROOT / "results").glob("*/false_alarms.jsonl"))
+KEPT = sorted((ROOT / "results").glob("*/false_alarms.jsonl.gz"))
 
 
 @pytest.mark.skipif(not KEPT, reason="no run of equal backends is kept in results/")

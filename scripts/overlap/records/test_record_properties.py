@@ -17,7 +17,7 @@ from overlap.testing.record_schema import faults_of_file, validator
 from overlap.show.run_page import markdown
 from overlap.records.test_records import HEAD, sample
 
-KEPT = sorted((ROOT / "results").glob("*/*.jsonl"))
+KEPT = sorted((ROOT / "results").glob("*/*.jsonl.gz"))
 HEAD_RECORD = {
     "kind": "head",
     "format": 1,

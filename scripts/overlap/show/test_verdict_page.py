@@ -42,7 +42,13 @@ def test_markdown_is_one_table_a_case(capsys, tmp_path):
     assert lines.count("| backend | wall | ratio | 95% interval | verdict | tier |") == 2
     assert lines.count("| --- | ---: | ---: | ---: | --- | ---: |") == 2
     two_way = said(capsys, path, "--format", "markdown", "--column", "case")
-    assert "| backend | gather/a | gather/b |" in two_way
+    assert "| backend | a | b |" in two_way
+    alone = said(capsys, path, "--format", "tables", "--column", "case")
+    assert (
+        alone.startswith("| backend | a | b |\n| --- | --- | --- |\n") and alone in two_way + "\n"
+    )
+    cells = [cell for line in alone.splitlines()[2:] for cell in line.split(" | ")[1:]]
+    assert any(cell.startswith("▲ ") for cell in cells) and not any("[" in cell for cell in cells)
 
 
 def on_terminal(path, columns, **environment):

@@ -2,6 +2,7 @@
 in Markdown. Verdicts are words and glyphs; colour only repeats them."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -21,6 +22,8 @@ from overlap.show.heads import head_line
 
 DEPENDS = "†"
 APPROXIMATE = " (by the normal approximation where there are too many for exact ranks)"
+# What follows the first words of why a cell has no number.
+SHORT_WORDS = re.compile(r"(:| of [a-z]+:| in \d+ of \d+ samples).*$")
 STYLES = {Verdict.LESS: "green", Verdict.MORE: "red", Verdict.WITHHELD: "yellow"}
 
 
@@ -271,7 +274,12 @@ def _pivot(title: str, cells: list[Cell], row: str, column: str, comparison: Com
     for cell in cells:
         line = down.setdefault(cell.series.places[row], {})
         line.setdefault(cell.series.places[column], []).append(_short(cell, comparison))
-    columns = [Column(row, left=True), *(Column(name, left=True) for name in across)]
+    workloads = {cell.series.places["workload"] for cell in cells}
+    if column == "case" and len(workloads) == 1:  # Its name is the first half of each header.
+        headers = [name.partition("/")[2] or name for name in across]
+    else:
+        headers = list(across)
+    columns = [Column(row, left=True), *(Column(name, left=True) for name in headers)]
     rows = [
         Line([name, *("; ".join(line.get(c, [NOT_MEASURED])) for c in across)])
         for name, line in down.items()
@@ -280,10 +288,15 @@ def _pivot(title: str, cells: list[Cell], row: str, column: str, comparison: Com
 
 
 def _short(cell: Cell, comparison: Comparison) -> str:
+    """The glyph and the ratio; of a baseline its value, and of what has none the first words why. Intervals
+    are in the table that has a line a comparison."""
     if cell.verdict is None:
-        return cell.words or f"{comparison.question.metric.show(cell.series.middle())} (baseline)"
-    glyph, _, words = verdict(cell, comparison).partition(" ")
-    return f"{glyph} {ratio(cell.centre)} {interval(cell)} {words}"
+        value = f"{comparison.question.metric.show(cell.series.middle())}"
+        if cell.words.endswith(": not measured"):
+            return NOT_MEASURED
+        return SHORT_WORDS.sub("", cell.words) or value
+    mark = f" {DEPENDS}" if cell.depends_on_dirty else ""
+    return f"{cell.verdict.value} {ratio(cell.centre)}{mark}"
 
 
 def closing(comparison: Comparison) -> list[str]:
@@ -300,6 +313,12 @@ def closing(comparison: Comparison) -> list[str]:
 
 
 # Printing.
+
+
+def tables(comparison: Comparison, row: str = "", column: str = "") -> str:
+    """In Markdown, without what was measured where and how to read it."""
+    parts = [grid.markdown(each) for each in grids(comparison, row, column)]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
 def markdown(comparison: Comparison, row: str = "", column: str = "") -> str:

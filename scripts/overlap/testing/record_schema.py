@@ -6,6 +6,7 @@ from pathlib import Path
 import jsonschema
 
 from overlap.records.checks import PATH
+from overlap.records.files import content_of
 
 
 def validator() -> jsonschema.Draft202012Validator:
@@ -21,6 +22,6 @@ def faults_of_file(path: Path) -> list[str]:
     check = validator()
     return [
         f"{path}:{number}: {error.json_path}: {error.message}"
-        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        for number, line in enumerate(content_of(path).decode().splitlines(), start=1)
         for error in check.iter_errors(json.loads(line))
     ]
