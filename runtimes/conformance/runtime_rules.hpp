@@ -1,9 +1,12 @@
 // All rules of a runtime, of either colour.
 #pragma once
 
+#include <overlap/conformance/runtime_rules_cancel.hpp>
+#include <overlap/conformance/runtime_rules_deadlines.hpp>
 #include <overlap/conformance/runtime_rules_gather.hpp>
 #include <overlap/conformance/runtime_rules_io.hpp>
 #include <overlap/conformance/runtime_rules_waiting.hpp>
+#include <overlap/conformance/runtime_rules_with_deadline.hpp>
 
 #include <vector>
 
@@ -14,8 +17,10 @@ namespace overlap::conformance {
 template <any_runtime Runtime>
 std::vector<rule> runtime_rules() {
     std::vector<rule> all;
-    for (const auto& part : {runtime_gather_rules<Runtime>(), runtime_waiting_rules<Runtime>(),
-                             runtime_io_rules<Runtime>()}) {
+    for (const auto& part :
+         {runtime_gather_rules<Runtime>(), runtime_waiting_rules<Runtime>(),
+          runtime_io_rules<Runtime>(), runtime_deadline_rules<Runtime>(),
+          runtime_cancel_rules<Runtime>(), runtime_with_deadline_rules<Runtime>()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     return all;

@@ -33,6 +33,17 @@ mistake breaks(std::string_view name, const std::vector<breakage>& broken) {
     static const std::vector<rule> rules = direct_runtime_rules<wrong_fiber>();
     return {.name = name, .rules = rules, .broken = broken, .commit = [] {
                 wrong_fiber::chosen = Wrong;
+                wrong_fiber::wrong = cancel_mistake::none;
+            }};
+}
+
+/// The same, with a mistake about deadlines or cancelling.
+template <cancel_mistake Wrong>
+mistake breaks(std::string_view name, const std::vector<breakage>& broken) {
+    static const std::vector<rule> rules = direct_runtime_rules<wrong_fiber>();
+    return {.name = name, .rules = rules, .broken = broken, .commit = [] {
+                wrong_fiber::chosen = fiber_mistake::none;
+                wrong_fiber::wrong = Wrong;
             }};
 }
 
@@ -121,6 +132,50 @@ std::vector<mistake> mistakes_with_waiting() {
     };
 }
 
+std::vector<mistake> mistakes_with_deadlines() {
+    return {
+        breaks<cancel_mistake::deadlines_come_early>("deadlines_come_early",
+                                                     {{"required_read_ends_when_its_deadline_comes",
+                                                       "ns early; expected: now() >= deadline"}}),
+        breaks<cancel_mistake::late_reads_lose_what_they_have>(
+            "late_reads_lose_what_they_have",
+            {{"stochastic_read_ends_once_with_its_bytes_or_by_its_deadline", "is another one"}}),
+        breaks<cancel_mistake::deadlines_outlive_their_call>(
+            "deadlines_outlive_their_call",
+            {{"required_deadline_that_was_kept_leaves_nothing_behind", "110; expected: 0"}}),
+        breaks<cancel_mistake::accept_knows_no_deadline>(
+            "accept_knows_no_deadline", {{"required_accept_and_connect_have_deadlines", hung}}),
+        breaks<cancel_mistake::deadlines_of_tasks_are_silent>(
+            "deadlines_of_tasks_are_silent",
+            {{"required_with_deadline_ends_what_takes_longer", "0; expected: 110"}}),
+        breaks<cancel_mistake::deadlines_of_tasks_outlive_them>(
+            "deadlines_of_tasks_outlive_them",
+            {{"required_with_deadline_leaves_alone_what_ends_in_time", "4; expected: 0"}}),
+    };
+}
+
+std::vector<mistake> mistakes_with_cancelling() {
+    return {
+        breaks<cancel_mistake::cancel_does_not_reach_reads>(
+            "cancel_does_not_reach_reads", {{"required_cancel_reaches_whatever_a_task_waits_for",
+                                             "waited for a read: 0; expected: 125"}}),
+        breaks<cancel_mistake::cancelled_reads_lose_what_they_have>(
+            "cancelled_reads_lose_what_they_have",
+            {{"stochastic_cancelled_read_loses_no_byte", "by tasks that were cancelled"}}),
+        breaks<cancel_mistake::cancel_tires_after_a_thousand>(
+            "cancel_tires_after_a_thousand", {{"required_a_hundred_thousand_sleepers_are_cancelled",
+                                               "sleepers that went on: 2000"}}),
+        breaks<cancel_mistake::cancel_before_the_start_is_forgotten>(
+            "cancel_before_the_start_is_forgotten",
+            {{"required_cancel_before_the_start_is_seen_and_nothing_runs", "0; expected: 125"}}),
+        breaks<cancel_mistake::cancelling_twice_throws>(
+            "cancelling_twice_throws", {{"required_cancel_twice_is_once", "cancelled twice"}}),
+        breaks<cancel_mistake::cancelling_after_the_end_spoils_the_result>(
+            "cancelling_after_the_end_spoils_the_result",
+            {{"required_cancel_after_the_end_does_nothing", "125; expected: 0"}}),
+    };
+}
+
 std::vector<mistake> mistakes_with_io() {
     return {
         breaks<garbles_what_it_reads>(
@@ -151,8 +206,9 @@ std::vector<mistake> mistakes_with_io() {
 int main(int count, char** arguments) {
     testing::InitGoogleTest(&count, arguments);
     std::vector<mistake> all;
-    for (const auto& part : {mistakes_with_results(), mistakes_with_failures(),
-                             mistakes_with_waiting(), mistakes_with_io()}) {
+    for (const auto& part :
+         {mistakes_with_results(), mistakes_with_failures(), mistakes_with_waiting(),
+          mistakes_with_io(), mistakes_with_deadlines(), mistakes_with_cancelling()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     register_mistakes("wrong_runtimes", all);

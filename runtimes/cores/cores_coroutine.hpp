@@ -115,11 +115,6 @@ public:
     spawned<T> spawn(task<T> work) {
         return here().spawn(std::move(work));
     }
-    /// Of a task that gathers, see dealt_gather.hpp: a gather ends with its children, not by a deadline.
-    template <class T>
-    auto with_deadline(time_point deadline, task<T> work) {
-        return here().with_deadline(deadline, std::move(work));
-    }
     template <class T = void>
     promise_and_future<T> make_future() {
         return here().template make_future<T>();

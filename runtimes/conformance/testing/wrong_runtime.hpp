@@ -3,6 +3,7 @@
 #pragma once
 
 #include <overlap/conformance/runtime_tasks.hpp>
+#include <overlap/conformance/testing/wrong_cancelling.hpp>
 #include <overlap/core/runtime.hpp>
 #include <overlap/core/task_results.hpp>
 #include <overlap/fiber/fiber.hpp>
@@ -182,11 +183,11 @@ enum class fiber_mistake {
     join_swallows_the_exception,
 };
 
-class wrong_fiber : public fiber<poll_loop> {
+class wrong_fiber : public wrong_cancelling {
 public:
     static inline fiber_mistake chosen = fiber_mistake::none;
 
-    using fiber::fiber;
+    using wrong_cancelling::wrong_cancelling;
 
     void yield() {
         if (chosen == fiber_mistake::yield_does_nothing) return;
@@ -200,14 +201,15 @@ public:
     auto spawn(Function function) {
         using result = std::invoke_result_t<Function&>;
         std::optional<result> early;
-        if (chosen == fiber_mistake::spawn_runs_the_task_inside_the_call) {
+        if (chosen == fiber_mistake::spawn_runs_the_task_inside_the_call &&
+            std::same_as<result, bool>) {
             try {
                 early = function();
             } catch (const std::exception&) {
                 early.reset();  // So that it throws again in its time.
             }
         }
-        return fiber::spawn([function, early]() -> result {
+        return wrong_cancelling::spawn([function, early]() -> result {
             try {
                 const result value = early ? *early : function();
                 const bool spoils =
