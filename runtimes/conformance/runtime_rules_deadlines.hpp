@@ -83,7 +83,7 @@ template <stackless_runtime Runtime>
 task_of<Runtime, late_and_early> read_late_and_early(Runtime& runtime, int listener) {
     const int connection = co_await runtime.accept(listener);
     late_and_early result;
-    const time_point deadline = runtime.now() + std::chrono::milliseconds(10);
+    const time_point deadline = runtime.now() + std::chrono::milliseconds(50);
     result.late = co_await try_to_read(runtime, connection, deadline);
     result.lateness = runtime.now() - deadline;
     result.hopeless = co_await try_to_read(runtime, connection, deadline);
@@ -99,7 +99,7 @@ template <direct_runtime Runtime>
 task_of<Runtime, late_and_early> read_late_and_early(Runtime& runtime, int listener) {
     const int connection = runtime.accept(listener);
     late_and_early result;
-    const time_point deadline = runtime.now() + std::chrono::milliseconds(10);
+    const time_point deadline = runtime.now() + std::chrono::milliseconds(50);
     result.late = try_to_read(runtime, connection, deadline);
     result.lateness = runtime.now() - deadline;
     result.hopeless = try_to_read(runtime, connection, deadline);

@@ -65,7 +65,7 @@ public:
         return right::read(connection, buffer);
     }
     std::size_t read(int connection, std::span<std::byte> buffer, time_point deadline) {
-        if (wrong == cancel_mistake::deadlines_come_early) deadline -= (deadline - now()) / 2;
+        if (wrong == cancel_mistake::deadlines_come_early) deadline = now();
         if (wrong == cancel_mistake::deadlines_outlive_their_call) {
             old_deadlines_[connection] = deadline;
         }
