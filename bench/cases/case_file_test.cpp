@@ -66,11 +66,12 @@ TEST_F(CaseFile, ReadsTheCasesOfTheSuite) {
     EXPECT_EQ(gather[2].leaves(), 1'000'000U);
     EXPECT_EQ(gather[2].task_count(), 1'111'110U);
     EXPECT_EQ(gather[4].cores, 1U);
-    ASSERT_EQ(echo.size(), 5U);
+    ASSERT_EQ(echo.size(), 6U);
     EXPECT_EQ(echo[3].bytes, 16'384U);
     EXPECT_EQ(echo[3].rate, 0U);
     EXPECT_EQ(echo[4].rate, 10'000U);
     EXPECT_EQ(echo[4].arrivals, "poisson");
+    EXPECT_EQ(echo[5].deadline, std::chrono::seconds(30));
     EXPECT_EQ(heartbeat[1].parts, 100U);
     EXPECT_EQ(heartbeat[1].interval, std::chrono::milliseconds(1));
     EXPECT_EQ(mix[0].wait, std::chrono::milliseconds(19));
@@ -102,6 +103,10 @@ TEST_F(CaseFile, SaysWhatIsWrongAndWhere) {
     for (const char* rate : {"0", "-1", "1_000_000_000_000", "nan", "1e12", "'fast'"}) {
         EXPECT_THAT(complaint(echo + "rate = " + rate),
                     testing::HasSubstr("expected a whole number from 1 to 10000000"));
+    }
+    for (const char* deadline : {"0", "-1", "1e-12", "0.5", "1_000_000", "nan", "'soon'"}) {
+        EXPECT_THAT(complaint(echo + "deadline_s = " + deadline),
+                    testing::HasSubstr("expected 1 to 3,600 seconds, which no read takes"));
     }
     EXPECT_THAT(complaint(echo + "rate = 1\narrivals = 'odd'"),
                 testing::HasSubstr("6: [echo.a] arrivals = 'odd': expected one of poisson even"));

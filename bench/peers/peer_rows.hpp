@@ -96,7 +96,7 @@ private:
         const cpu_time cpu_before = process_.cpu();
         const auto start = std::chrono::steady_clock::now();
         process_.send({{"request", "run"},
-                       {"workload", case_type::workload},
+                       {"workload", Workload::asked_of_peers(given)},
                        {"case", given.to_json()},
                        {"seed", seed},
                        {"repeat", repeat},
@@ -244,7 +244,7 @@ void add_peer_row(const typename Workload::case_type& given, const peer& which,
             measured_peer<Workload>(line, given, which, timeout_s).measure();
         } catch (const no_workload&) {
             line.report_error(std::string("no workload: the peer has no ") +
-                              Workload::case_type::workload);
+                              Workload::asked_of_peers(given));
         }
     };
     into.push_back(std::move(made));

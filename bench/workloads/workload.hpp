@@ -61,6 +61,9 @@ struct workload_defaults {
     /// Whether for_memory can make its sleeps longer.
     static bool can_stretch(const Case& /*given*/) { return false; }
 
+    /// What peers are asked for, by name.
+    static const char* asked_of_peers(const Case& /*given*/) { return Case::workload; }
+
     /// What echo_load is to send, if a run serves; see begin().
     static std::optional<server_load> load_of(const Case& /*given*/) { return std::nullopt; }
     /// Called before each run; so many tasks can be in flight at once.

@@ -8,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <concepts>
 #include <cstddef>
 #include <span>
 #include <system_error>
@@ -16,21 +15,6 @@
 #include <vector>
 
 namespace overlap::conformance {
-
-/// Whether a runtime has deadlines, which are not asked of all.
-template <class R>
-concept timed_runtime =
-    (direct_runtime<R> &&
-     requires(R& r, time_point t, int fd, std::span<std::byte> buffer) {
-         { r.accept(fd, t) } -> std::same_as<int>;
-         { r.connect(endpoint(), t) } -> std::same_as<int>;
-         { r.read(fd, buffer, t) } -> std::same_as<std::size_t>;
-     }) ||
-    (stackless_runtime<R> && requires(R& r, time_point t, int fd, std::span<std::byte> buffer) {
-        { r.accept(fd, t) } -> overlap::detail::has_await_protocol;
-        { r.connect(endpoint(), t) } -> overlap::detail::has_await_protocol;
-        { r.read(fd, buffer, t) } -> overlap::detail::has_await_protocol;
-    });
 
 template <any_runtime Runtime>
 void require_deadlines() {

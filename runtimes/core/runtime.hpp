@@ -147,4 +147,19 @@ concept stackless_runtime =
         { r.close(fd) } -> detail::has_await_protocol;
     };
 
+/// A runtime of either colour with deadlines, which are not asked of all.
+template <class R>
+concept timed_runtime =
+    (direct_runtime<R> &&
+     requires(R& r, time_point t, int fd, std::span<std::byte> buffer) {
+         { r.accept(fd, t) } -> std::same_as<int>;
+         { r.connect(endpoint(), t) } -> std::same_as<int>;
+         { r.read(fd, buffer, t) } -> std::same_as<std::size_t>;
+     }) ||
+    (stackless_runtime<R> && requires(R& r, time_point t, int fd, std::span<std::byte> buffer) {
+        { r.accept(fd, t) } -> detail::has_await_protocol;
+        { r.connect(endpoint(), t) } -> detail::has_await_protocol;
+        { r.read(fd, buffer, t) } -> detail::has_await_protocol;
+    });
+
 }  // namespace overlap

@@ -20,6 +20,7 @@ struct echo_case : case_base {
     std::size_t bytes = 0;     ///< Of each message.
     std::size_t rate = 0;      ///< Messages a second over all connections; 0: a closed loop.
     std::string arrivals = "poisson";
+    nanoseconds deadline{};  ///< Of each read, from its call; 0: none.
 
     [[nodiscard]] std::size_t task_count() const noexcept { return connections; }
 
@@ -41,6 +42,8 @@ struct echo_case : case_base {
         }
         if (reader.has("arrivals") && rate == 0) reader.fail("arrivals", "a key `rate` with it");
         reader.read_optional("arrivals", arrivals, {"poisson", "even"});
+        reader.mention({"deadline_s"});
+        if (reader.has("deadline_s")) read_deadline(reader);
     }
 
     /// As many messages as are due in that time.
@@ -58,8 +61,18 @@ struct echo_case : case_base {
         }
     }
 
+    /// One that comes ends the run, and measures nothing.
+    void read_deadline(case_reader& reader) {
+        constexpr std::chrono::seconds least{1};
+        const std::string expected = "1 to 3,600 seconds, which no read takes";
+        reader.read("deadline_s", deadline, expected);
+        if (deadline < least) reader.fail("deadline_s", expected);
+    }
+
     [[nodiscard]] nlohmann::json to_json() const {
-        return {{"connections", connections}, {"buffer_bytes", buffer_size()}};
+        nlohmann::json told = {{"connections", connections}, {"buffer_bytes", buffer_size()}};
+        if (deadline != nanoseconds(0)) told["deadline_ns"] = deadline.count();
+        return told;
     }
 };
 

@@ -73,3 +73,13 @@ def test_a_stranger_who_connects_makes_no_server_wrong(tmp_path):
     for each in words:
         assert each.startswith("failed: a connection echoed 0 bytes, expected 128 (failed: "), each
         assert each.endswith("; has somebody else connected?")
+
+
+def test_reads_with_a_deadline_that_never_comes(tmp_path):
+    case = tmp_path / "case.toml"
+    case.write_text(CASE.replace("rate = 1000", "deadline_s = 30"))
+    backends = "floor,coroutine:epoll,fiber:epoll,thread_per_task,process_per_task"
+    found = rows("echo", case, f"--backend={backends}")
+    assert "echo/at_rate/floor:epoll" not in found, "the floors have no deadlines"
+    served = {name.split("/")[2] for name, row in found.items() if row.get("verified") == 1}
+    assert served >= {"coroutine:epoll", "fiber:epoll", "thread_per_task", "process_per_task"}

@@ -58,8 +58,10 @@ void echo_workload::add_rows(const echo_case& given, const options& chosen,
                                                       served.buffer_size());
                                      });
     };
-    add_floor({"floor:uring", "uring", uring_loop::available()}, floor::echo_uring);
-    add_floor({"floor:epoll", "epoll", {}}, floor::echo_epoll);
+    if (given.deadline == nanoseconds(0)) {  // The floors have none.
+        add_floor({"floor:uring", "uring", uring_loop::available()}, floor::echo_uring);
+        add_floor({"floor:epoll", "epoll", {}}, floor::echo_epoll);
+    }
     add_all_rows<echo_workload>(given, chosen, into);
 }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <vector>
 
 namespace overlap::bench {
@@ -33,10 +34,21 @@ public:
         return server_load{given.connections, given.messages, given.bytes, given.rate,
                            given.arrivals};
     }
+    /// Peers that do not know deadlines must not leave them out.
+    static const char* asked_of_peers(const echo_case& given) {
+        return given.deadline == nanoseconds(0) ? "echo" : "echo_with_deadlines";
+    }
     void begin(session& line, const echo_case& given, std::size_t task_limit);
     template <class Runtime, class Log>
     auto root(Runtime& runtime, const echo_case& given, std::uint32_t, Log& log) {
-        return serve_all(runtime, given, listener_descriptor_, log);
+        if (given.deadline == nanoseconds(0)) {
+            return serve_all(runtime, given, listener_descriptor_, log);
+        }
+        if constexpr (timed_runtime<Runtime>) {
+            return serve_all_in_time(runtime, given, listener_descriptor_, log);
+        } else {
+            throw std::runtime_error("no workload: the runtime has no reads with a deadline");
+        }
     }
     [[nodiscard]] int listener() const noexcept { return listener_descriptor_; }
     static counters check(const echo_case& given, std::uint32_t,
