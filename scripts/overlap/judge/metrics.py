@@ -64,8 +64,8 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric("wall", "wall time", (("wall_s",),), FASTER, seconds),
-        Metric("cpu", "CPU time a task", (("cpu_per_task_s",), ("cpu_s",)), FASTER, seconds),
-        Metric("memory", "memory a further task", (("bytes_per_task",),), LESS, byte_count),
+        Metric("cpu", "CPU time per task", (("cpu_per_task_s",), ("cpu_s",)), FASTER, seconds),
+        Metric("memory", "memory per further task", (("bytes_per_task",),), LESS, byte_count),
         Metric("peak", "peak memory", (("peak_memory_bytes",),), LESS, byte_count),
         Metric(
             "p99",
@@ -87,7 +87,7 @@ METRICS = {
         Metric("gap", "longest gap of a heartbeat", (("gap_max_s",),), FASTER, seconds),
         Metric("C", "concurrency", (("concurrency",),), LOWER, plain, ranked=False, tiers=False),
         Metric("P", "parallelism", (("parallelism",),), LOWER, plain, ranked=False, tiers=False),
-        Metric("syscalls", "system calls a task", (("syscalls_per_task",),), LESS, plain),
+        Metric("syscalls", "system calls per task", (("syscalls_per_task",),), LESS, plain),
         Metric(
             "switches",
             "context switches",

@@ -46,7 +46,7 @@ def overview(records: Records, figures: str) -> str:
             backends.setdefault(row.backend, row.row)
     ordered = sorted(backends.values(), key=lambda row: place_of(model_of(row)))
     units = {row.case: row.row.unit for row in rows}
-    titles = [f"{c}: {m.title.replace('a task', f'a {units[c]}')}" for c, m in chosen]
+    titles = [f"{c}: {m.title.replace('per task', f'per {units[c]}')}" for c, m in chosen]
     lines = []
     for row in ordered:
         told: set[str] = set()  # Why a case has no figures is said once.

@@ -221,7 +221,7 @@ def _generator_notes(rows: Sequence[Series]) -> list[str]:
     return [
         f"{name}: {GENERATOR_GATES.get(name, 'rate and latency are not those of a steady state')} "
         f"in over {share(GATED_SHARE)} of the samples, so there are no wall times and latencies; "
-        "CPU and system calls a message still hold"
+        "CPU and system calls per message still hold"
         for name in sorted(found)
     ]
 

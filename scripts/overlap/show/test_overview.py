@@ -22,7 +22,7 @@ def path(tmp_path):
 
 def test_a_line_for_each_backend_grouped_by_model_and_none_for_the_placebo(path):
     table = overview(read_records(path), FIGURES).splitlines()
-    assert table[0] == ("| backend | model | gather/a: wall time | gather/b: CPU time a task |")
+    assert table[0] == ("| backend | model | gather/a: wall time | gather/b: CPU time per task |")
     names = [line.split(" | ")[0].removeprefix("| ") for line in table[2:]]
     assert names == ["floor", "coroutine:uring", "thread_pool", "broken"]
 
