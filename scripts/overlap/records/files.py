@@ -258,7 +258,11 @@ class RecordWriter:
 
     @classmethod
     def resume(cls, records: Records) -> "RecordWriter":
-        """Goes on with a file that was read; drops the record at its end that was cut short."""
+        """Goes on with a file that was read; drops the record at its end that was cut short. Raises
+        RecordError for one that is packed: nothing can be appended to it."""
+        with open(records.path, "rb") as file:
+            if file.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
+                raise RecordError(f"{records.path}: is packed: gunzip it first to go on with it")
         writer = cls(records.path, _open_alone(records.path, 0))
         os.ftruncate(writer._descriptor, records.whole_bytes)
         with open(records.path, "rb") as file:

@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 
@@ -70,6 +71,14 @@ def test_resuming_drops_what_was_cut_short_and_nothing_else(written):
     writer.close()
     again = read_records(written)
     assert again.samples == [sample(number) for number in range(4)] and not again.cut_short
+
+
+def test_nothing_is_appended_to_a_packed_file(written):
+    packed = gzip.compress(written.read_bytes())
+    written.write_bytes(packed)
+    with pytest.raises(RecordError, match="is packed: gunzip it first"):
+        RecordWriter.resume(read_records(written))
+    assert written.read_bytes() == packed
 
 
 def test_resuming_adds_a_line_end_that_is_missing(written):
