@@ -25,6 +25,8 @@
 //                               colour a function. Joining the handle that it returns (`co_await
 //                               handle`, in the direct colour handle.join()) waits for the end of
 //                               the task, and returns its result or throws what it threw.
+//   runtime.make_channel<T>(n)  A bounded channel: push(element) waits for room, pop() for an element,
+//                               std::nullopt once it is closed and empty. See coroutine/channel.hpp.
 //
 // Some have deadlines, and some of those cancel:
 //

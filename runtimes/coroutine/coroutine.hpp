@@ -5,6 +5,7 @@
 #include <overlap/core/event_loop.hpp>
 #include <overlap/core/loop_reference.hpp>
 #include <overlap/core/runtime.hpp>
+#include <overlap/coroutine/channel.hpp>
 #include <overlap/coroutine/future.hpp>
 #include <overlap/coroutine/gather.hpp>
 #include <overlap/coroutine/loop_awaiters.hpp>
@@ -124,6 +125,12 @@ public:
     promise_and_future<T> make_future() {
         auto state = std::make_shared<detail::future_state<T>>(reference_);
         return {promise<T>(state), future<T>(state)};
+    }
+
+    /// See channel. Throws std::invalid_argument for a capacity of 0.
+    template <class T>
+    channel<T> make_channel(std::size_t capacity) {
+        return channel<T>(capacity, reference_);
     }
 
     [[nodiscard]] time_point now() { return loop_.now(); }

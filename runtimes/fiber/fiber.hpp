@@ -9,6 +9,7 @@
 #include <overlap/core/runtime.hpp>
 #include <overlap/core/socket.hpp>
 #include <overlap/fiber/cancellation.hpp>
+#include <overlap/fiber/channel.hpp>
 #include <overlap/fiber/deadline_scope.hpp>
 #include <overlap/fiber/gathering.hpp>
 #include <overlap/fiber/outcome.hpp>
@@ -138,6 +139,12 @@ public:
             if (!inside.leave()) throw;
         }
         throw_errno(ETIMEDOUT, "with_deadline");
+    }
+
+    /// See fibers::channel. Throws std::invalid_argument for a capacity of 0.
+    template <class T>
+    fibers::channel<T> make_channel(std::size_t capacity) {
+        return fibers::channel<T>(capacity, scheduler_, reference_);
     }
 
     [[nodiscard]] time_point now() { return loop_.now(); }

@@ -1,0 +1,143 @@
+// A bounded channel: some tasks push elements into it, others pop them.
+#pragma once
+
+#include <overlap/core/channel_state.hpp>
+#include <overlap/core/loop_reference.hpp>
+#include <overlap/coroutine/resume_operation.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+namespace overlap {
+
+namespace detail {
+
+struct channel_poster {
+    const loop_reference* loop;
+    void operator()(operation* resume) const { loop->post(resume); }
+};
+
+template <class T>
+using coroutine_channel_state = channel_state<T, channel_poster>;
+
+/// Resumes who waited also when it was cancelled meanwhile, so that what it was handed is not lost.
+struct channel_operation : operation {
+    std::coroutine_handle<> waiter;
+
+    channel_operation() noexcept : operation(&go_on<false>) {}
+
+    template <class Promise>
+    void set_waiter(std::coroutine_handle<Promise> its_waiter) noexcept {
+        waiter = its_waiter;
+        done = &go_on<is_cancellable<Promise>>;
+    }
+
+private:
+    template <bool Cancellable>
+    static void go_on(operation* self) noexcept {
+        const auto waiter = static_cast<channel_operation*>(self)->waiter;
+        if constexpr (Cancellable) {
+            resume_or_unwind(waiter, true);
+        } else {
+            waiter.resume();
+        }
+    }
+};
+
+template <class T>
+class [[nodiscard]] push_awaiter {
+public:
+    using gives_up = void;
+
+    push_awaiter(coroutine_channel_state<T>& state, T&& element) noexcept
+        : state_(state), waiter_(std::move(element)) {}
+
+    bool await_ready() {
+        if (!state_.try_push(*waiter_.element)) return false;
+        waiter_.element.reset();
+        return true;
+    }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
+        resume_.set_waiter(waiter);
+        waiter_.resume = &resume_;
+        state_.wait_for_room(waiter_);
+    }
+    bool give_up(const loop_reference&) noexcept { return waiter_.leave(); }
+    void await_resume() const {
+        if (waiter_.element) throw_closed();
+    }
+
+private:
+    coroutine_channel_state<T>& state_;  // May be gone when the waiter goes on.
+    channel_waiter<T> waiter_;
+    channel_operation resume_;
+};
+
+template <class T>
+class [[nodiscard]] pop_awaiter {
+public:
+    using gives_up = void;
+
+    explicit pop_awaiter(coroutine_channel_state<T>& state) noexcept : state_(state) {}
+
+    bool await_ready() noexcept {
+        waiter_.element = state_.try_pop();
+        return waiter_.element || state_.is_closed();
+    }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
+        resume_.set_waiter(waiter);
+        waiter_.resume = &resume_;
+        state_.wait_for_element(waiter_);
+    }
+    bool give_up(const loop_reference&) noexcept { return waiter_.leave(); }
+    std::optional<T> await_resume() noexcept { return std::move(waiter_.element); }
+
+private:
+    coroutine_channel_state<T>& state_;  // May be gone when the waiter goes on.
+    channel_waiter<T> waiter_;
+    channel_operation resume_;
+};
+
+}  // namespace detail
+
+/// Holds at most `capacity` elements, in memory that is taken when it is made. Elements come out in the
+/// order in which they went in, each once; those who wait are served in the order in which they came, and
+/// resume through the loop, not inside the other's call. A push that finds room and a pop that finds an
+/// element do not suspend. Both ends stay on the loop's thread. T moves without throwing.
+///
+/// A channel that is destroyed is closed: those who still wait are told so, and elements that nobody has
+/// popped are destroyed.
+template <class T>
+class channel {
+public:
+    channel(std::size_t capacity, const loop_reference& loop) : state_(capacity, {&loop}) {}
+
+    /// `co_await push(element)` waits for room. Throws std::system_error(broken_pipe) when the channel is
+    /// closed, or becomes so while it waits; the element is lost then.
+    auto push(T element) { return detail::push_awaiter<T>(state_, std::move(element)); }
+    /// `co_await pop()` waits for an element, and returns std::nullopt when the channel is closed and
+    /// empty.
+    auto pop() { return detail::pop_awaiter<T>(state_); }
+
+    /// Moves from `element` and returns true if there is room now. Throws as push does.
+    bool try_push(T& element) { return state_.try_push(element); }
+    bool try_push(T&& element) { return state_.try_push(element); }
+    /// The next element if there is one now.
+    std::optional<T> try_pop() noexcept { return state_.try_pop(); }
+
+    /// Nothing more goes in; what is in can be popped. Closing again changes nothing.
+    void close() noexcept { state_.close(); }
+    [[nodiscard]] bool is_closed() const noexcept { return state_.is_closed(); }
+
+    [[nodiscard]] std::size_t size() const noexcept { return state_.size(); }
+    [[nodiscard]] std::size_t capacity() const noexcept { return state_.capacity(); }
+
+private:
+    detail::coroutine_channel_state<T> state_;
+};
+
+}  // namespace overlap
