@@ -72,7 +72,9 @@ def duration(value: float) -> str:
     """A time to wait, as people say it."""
     if value < 90:
         return f"{max(1, round(value))} s"
-    return f"{round(value / 60)} min"
+    if value < 90 * 60:
+        return f"{round(value / 60)} min"
+    return f"{round(value / 3600):,} h"
 
 
 def in_blocks(number: int | None) -> str:

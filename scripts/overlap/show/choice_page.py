@@ -162,13 +162,9 @@ def _change(neighbour: Neighbour, pick: Pick) -> str:
     if best == pick.first:
         return f"the same, {value}{_next(source, there)} ({sure})"
     cell = costs_of(source, there.case, there.metric, best).get(pick.first)
-    measured = cell is not None and not cell.words and cell.verdict is not None
-    mine = (
-        f"it needs {_cell(cell, True)} times as much"
-        if measured
-        else _words_of(source, there, pick)
-    )
-    return f"{best}, {value}, instead of {pick.first}: {mine} ({sure})"
+    if cell is None or cell.words or cell.verdict is None:
+        return f"{best}, {value}; {pick.first}: {_words_of(source, there, pick)} ({sure})"
+    return f"{best}, {value}, instead of {pick.first}: it needs {_cell(cell, True)} times as much ({sure})"
 
 
 def _words_of(source: Source, there: Pick, pick: Pick) -> str:

@@ -1,6 +1,6 @@
 """What was measured where, and how to read it: the lines around the tables of a run."""
 
-from overlap.base.units import NOT_MEASURED, share
+from overlap.base.units import NOT_MEASURED, in_blocks, share
 from overlap.judge.series import is_dirty
 from overlap.records.files import Records
 
@@ -19,7 +19,7 @@ def head_line(records: Records) -> str:
         machine["kernel"],
         str(records.context.get("compiler", "compiler unknown")),
         f"commit {commit}" + (" with local changes" if suite["modified"] else ""),
-        f"{len(blocks)} blocks ({records.head['profile']})",
+        f"{in_blocks(len(blocks))} ({records.head['profile']})",
         f"{share(contaminated_share(records))} of {len(records.samples)} samples contaminated",
     ]
     return " · ".join(parts)
