@@ -95,7 +95,9 @@ struct task_promise : task_promise_base {
     }
 
 private:
-    result_slot<T>& slot() noexcept { return static_cast<result_slot<T>*>(target->results)[index()]; }
+    result_slot<T>& slot() noexcept {
+        return static_cast<result_slot<T>*>(target->results)[index()];
+    }
 };
 
 template <>

@@ -4,11 +4,11 @@
 #include <overlap/core/blocking_calls.hpp>
 #include <overlap/core/machine_limits.hpp>
 #include <overlap/core/runtime.hpp>
+#include <overlap/core/task_failure.hpp>
 #include <overlap/process/forked_task.hpp>
 #include <overlap/process/portable_task.hpp>
 #include <overlap/process/process_usage.hpp>
 #include <overlap/process/shared_memory.hpp>
-#include <overlap/core/task_failure.hpp>
 
 #include <cerrno>
 #include <cstddef>

@@ -3,9 +3,9 @@
 
 #include <overlap/core/runtime.hpp>
 #include <overlap/core/shared_tasks.hpp>
+#include <overlap/core/task_failure.hpp>
 #include <overlap/process/process_usage.hpp>
 #include <overlap/process/shared_memory.hpp>
-#include <overlap/core/task_failure.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -126,10 +126,10 @@ def ctest(preset: str) -> Counts:
     return run_with_report(command, report, LOGS / f"{preset}-ctest.log")
 
 
-def pytest() -> Counts:
-    report = LOGS / "pytest.xml"
-    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}"]
-    return run_with_report(command, report, LOGS / "pytest.log")
+def pytest(name: str, *folders: str) -> Counts:
+    report = LOGS / f"{name}.xml"
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *folders]
+    return run_with_report(command, report, LOGS / f"{name}.log")
 
 
 def warnings() -> Counts:
@@ -235,8 +235,9 @@ STEPS: dict[str, Step] = {
     "shellcheck": Step(shellcheck),
     "black": Step(black),
     "documents": Step(documents),
+    "scripts": Step(lambda: pytest("scripts", "scripts")),  # Their binaries are made up.
     "release": tested("release"),
-    "pytest": Step(pytest),
+    "programs": Step(lambda: pytest("programs", "bench", "runtimes")),
     **{name: tested(name) for name in SANITIZERS},
     "clang-tidy": Step(prepare=clang_tidy),
     "clang": Step(prepare=warnings),
