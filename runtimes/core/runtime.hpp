@@ -71,7 +71,7 @@ namespace overlap {
 /// What task_limit() returns when only memory limits how many tasks can be in flight.
 inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
-/// Of the tasks of a gather so many that have to wait are started before those that are ready have their
+/// Of the tasks of gathers so many are started before those that are ready have their
 /// turn: few enough for what they use to stay in a cache, enough to pay for the turn.
 inline constexpr std::size_t starts_in_turn = 128;
 

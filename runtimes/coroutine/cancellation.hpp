@@ -54,24 +54,15 @@ struct cancellable_promise : checks_awaitables {
     // Each is loaded as wide as it was stored. A load of bits that several stores have just written waits
     // until these have left the processor's store buffer: one word of bit fields made a task that yields
     // once take 22 ns instead of 11.
-    std::uint32_t index_low = 0;
+    std::uint32_t index = 0;  ///< In a gather.
     std::uint16_t place = 0;  ///< Of what is waited for, in units from the frame's start.
-    std::uint8_t index_high = 0;
-    std::uint8_t waits_for : 3 = 0;
+    awaited waits_for = awaited::unknown;
     std::uint8_t is_task : 1 = 1;
     std::uint8_t is_cancelled : 1 = 0;
 
-    /// In a gather, below 2^40.
-    [[nodiscard]] std::size_t index() const noexcept {
-        return (std::size_t{index_high} << 32) | index_low;
-    }
-    void set_index(std::size_t number) noexcept {
-        index_low = static_cast<std::uint32_t>(number);
-        index_high = static_cast<std::uint8_t>(number >> 32);
-    }
     void note(awaited kind, std::size_t units) noexcept {
         place = static_cast<std::uint16_t>(units);
-        waits_for = static_cast<std::uint8_t>(kind) & 7U;
+        waits_for = kind;
     }
     /// Notes nothing, and what is waited for cannot be cancelled, when it does not lie in the frame or
     /// lies further behind its start than the note can count, 512 KiB.
@@ -80,7 +71,7 @@ struct cancellable_promise : checks_awaitables {
             static_cast<std::size_t>(static_cast<const std::byte*>(what) - frame());
         if (distance / unit <= UINT16_MAX) note(kind, distance / unit);
     }
-    void note_nothing() noexcept { waits_for = 0; }
+    void note_nothing() noexcept { waits_for = awaited::unknown; }
     /// Cancelled as well if `parent` was, before it starts.
     void inherit(const cancellable_promise& parent) noexcept {
         is_cancelled |= parent.is_cancelled;
@@ -113,15 +104,15 @@ struct task_target {
     /// own at its end. Otherwise nullptr, and the target is an awaited_task.
     std::coroutine_handle<>* children = nullptr;
     std::exception_ptr error;  ///< That of the lowest index.
-    std::uint64_t error_index : 40 = 0;
-    std::uint64_t is_ours : 1 = 0;   ///< The waiter's promise is cancellable.
-    std::uint64_t is_limit : 1 = 0;  ///< Cancelling may have begun with the child: a deadline.
-    std::uint64_t is_lost : 1 = 0;   ///< Some child was cancelled and has no result.
+    std::uint32_t error_index = 0;
+    bool is_ours = false;   ///< The waiter's promise is cancellable.
+    bool is_limit = false;  ///< Cancelling may have begun with the child: a deadline.
+    bool is_lost = false;   ///< Some child was cancelled and has no result.
 
     void fail(std::size_t index, std::exception_ptr thrown) noexcept {
         if (error && error_index < index) return;
         error = std::move(thrown);
-        error_index = static_cast<std::uint64_t>(index) & ((std::uint64_t{1} << 40) - 1);
+        error_index = static_cast<std::uint32_t>(index);
     }
 
     template <class Promise>
@@ -188,16 +179,16 @@ inline std::coroutine_handle<> unwind(std::coroutine_handle<> frame) noexcept {
         if (ended.is_task == 0) return ended.end(ended);
         task_target& target = *ended.target;
         if (target.children != nullptr) {
-            target.children[ended.index()] = nullptr;
+            target.children[ended.index] = nullptr;
         } else {
             static_cast<awaited_task&>(target).child = nullptr;
         }
         frame.destroy();
-        target.is_lost = 1;
+        target.is_lost = true;
         if (--target.pending != 0) return std::noop_coroutine();
         frame = target.waiter;
         if (!target.waiter_ends()) {
-            if (target.is_limit == 0) target.error = std::make_exception_ptr(cancelled_error());
+            if (!target.is_limit) target.error = std::make_exception_ptr(cancelled_error());
             return frame;
         }
     }
@@ -205,10 +196,10 @@ inline std::coroutine_handle<> unwind(std::coroutine_handle<> frame) noexcept {
 
 /// At the end of the last child of a gather: the waiter, or what is to be resumed in its place.
 inline std::coroutine_handle<> after_all(task_target& target) noexcept {
-    if (target.is_lost == 0) [[likely]]
+    if (!target.is_lost) [[likely]]
         return target.waiter;
     if (target.waiter_ends()) return unwind(target.waiter);
-    if (target.is_limit == 0) target.error = std::make_exception_ptr(cancelled_error());
+    if (!target.is_limit) target.error = std::make_exception_ptr(cancelled_error());
     return target.waiter;
 }
 
@@ -219,7 +210,7 @@ inline void cancel_waits(std::coroutine_handle<> frame, const loop_reference& lo
     for (;;) {
         cancellable_promise& promise = promise_of(frame);
         promise.is_cancelled = 1;
-        switch (static_cast<awaited>(promise.waits_for)) {
+        switch (promise.waits_for) {
         case awaited::unknown:
             return;
         case awaited::operation:

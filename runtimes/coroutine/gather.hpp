@@ -15,6 +15,7 @@
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -63,11 +64,9 @@ public:
         frame_pool::release(frames_, count_ * sizeof *frames_);
     }
 
-    /// Call once. Throws std::bad_alloc.
+    /// Call once. Throws std::bad_alloc, also for more than tasks have numbers for.
     std::coroutine_handle<>* make(std::size_t count) {
-        if (count > std::numeric_limits<std::size_t>::max() / sizeof *frames_) {
-            throw std::bad_alloc();
-        }
+        if (count > std::numeric_limits<std::uint32_t>::max()) throw std::bad_alloc();
         frames_ =
             static_cast<std::coroutine_handle<>*>(frame_pool::allocate(count * sizeof *frames_));
         count_ = count;
@@ -107,7 +106,7 @@ void start_child(Body& body, std::size_t index, task_target& target,
     try {
         auto child = std::invoke(body, index).release();
         child.promise().target = &target;
-        child.promise().set_index(index);
+        child.promise().index = static_cast<std::uint32_t>(index);
         if (target.is_ours) child.promise().inherit(promise_of(target.waiter));
         children[index] = child;
         child.resume();
@@ -172,20 +171,22 @@ private:
         auto& gather = static_cast<gather_awaiter&>(self);
         if (gather.target_.waiter_is_cancelled()) {
             gather.next_ = gather.target_.count;
-            gather.target_.is_lost = 1;
+            gather.target_.is_lost = true;
         }
         return gather.start_some();
     }
 
     std::coroutine_handle<> start_some() noexcept {
-        while (next_ != target_.count) {
-            if (unfinished_ != nullptr && !unfinished_->may_start()) {
-                unfinished_->post();
-                return std::noop_coroutine();
-            }
-            const std::size_t others = target_.pending++;
-            detail::start_child(body_, next_++, target_, children_);
-            if (unfinished_ != nullptr && target_.pending > others) unfinished_->note_waiting();
+        std::size_t index = next_;
+        const std::size_t left = target_.count - index;
+        const std::size_t granted = unfinished_ == nullptr ? left : unfinished_->grant(left);
+        next_ += granted;
+        target_.pending += granted;
+        for (const std::size_t end = next_; index != end; ++index)
+            detail::start_child(body_, index, target_, children_);
+        if (granted != left) {
+            unfinished_->post();
+            return std::noop_coroutine();
         }
         if (std::exchange(is_listed_, false)) unfinished_->remove(*this);
         return --target_.pending == 0 ? after_all(target_) : std::noop_coroutine();

@@ -62,7 +62,7 @@ struct task_final_awaiter {
     static std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) noexcept {
         task_target& target = *ended.promise().target;
         if (target.children != nullptr) {
-            target.children[ended.promise().index()] = nullptr;
+            target.children[ended.promise().index] = nullptr;
             ended.destroy();
             return --target.pending == 0 ? after_all(target) : std::noop_coroutine();
         }
@@ -80,7 +80,7 @@ struct task_promise_base : cancellable_promise {
 
     static std::suspend_always initial_suspend() noexcept { return {}; }
     static task_final_awaiter final_suspend() noexcept { return {}; }
-    void unhandled_exception() noexcept { target->fail(index(), std::current_exception()); }
+    void unhandled_exception() noexcept { target->fail(index, std::current_exception()); }
 };
 
 template <class T>
@@ -95,9 +95,7 @@ struct task_promise : task_promise_base {
     }
 
 private:
-    result_slot<T>& slot() noexcept {
-        return static_cast<result_slot<T>*>(target->results)[index()];
-    }
+    result_slot<T>& slot() noexcept { return static_cast<result_slot<T>*>(target->results)[index]; }
 };
 
 template <>

@@ -6,6 +6,7 @@
 #include <overlap/core/operation.hpp>
 #include <overlap/core/runtime.hpp>
 
+#include <algorithm>
 #include <coroutine>
 #include <cstddef>
 #include <utility>
@@ -41,10 +42,12 @@ public:
         if (gather.outer != nullptr) gather.outer->inner = gather.inner;
     }
 
-    /// Whether another child may start in this turn.
-    [[nodiscard]] bool may_start() const noexcept { return waiting_ < starts_in_turn; }
-    /// A child has started, and waits.
-    void note_waiting() noexcept { ++waiting_; }
+    /// How many of so many children may start in this turn.
+    [[nodiscard]] std::size_t grant(std::size_t wanted) noexcept {
+        const std::size_t granted = std::min(wanted, left_);
+        left_ -= granted;
+        return granted;
+    }
     /// Goes on when what is ready has had its turn.
     void post() {
         if (!std::exchange(is_posted_, true)) loop_.post(&more_);
@@ -59,15 +62,15 @@ private:
 
     void take_turn() noexcept {
         is_posted_ = false;
-        waiting_ = 0;
-        while (innermost_ != nullptr && may_start()) innermost_->go_on(*innermost_).resume();
+        left_ = starts_in_turn;
+        while (innermost_ != nullptr && left_ != 0) innermost_->go_on(*innermost_).resume();
         if (innermost_ != nullptr) post();
     }
 
     duty more_;
     const loop_reference& loop_;
     unfinished_gather* innermost_ = nullptr;
-    std::size_t waiting_ = 0;  ///< That have started in this turn.
+    std::size_t left_ = starts_in_turn;  ///< That may start in this turn.
     bool is_posted_ = false;
 };
 

@@ -23,7 +23,7 @@ public:
     deadline_awaiter(deadline_queue<Loop>& queue, const loop_reference& loop, time_point deadline,
                      task<T> work)
         : entry_(queue, deadline, loop, work.release()) {
-        entry_.target.is_limit = 1;
+        entry_.target.is_limit = true;
     }
     deadline_awaiter(deadline_awaiter&&) = delete;  // The task knows where it is.
     ~deadline_awaiter() { entry_.queue.remove(&entry_); }
