@@ -98,6 +98,10 @@ public:
 
     [[nodiscard]] flight_summary summary() const { return summarize(intervals()); }
 
+    [[nodiscard]] std::span<const flight_interval> intervals() const noexcept {
+        return {intervals_, header_->count.load()};
+    }
+
 private:
     struct header {
         std::atomic<std::size_t> count = 0;
@@ -107,10 +111,6 @@ private:
         timespec now{};
         ::clock_gettime(CLOCK_MONOTONIC, &now);
         return now.tv_sec * 1'000'000'000 + now.tv_nsec;
-    }
-
-    [[nodiscard]] std::span<const flight_interval> intervals() const noexcept {
-        return {intervals_, header_->count.load()};
     }
 
     std::size_t size_;

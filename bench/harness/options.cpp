@@ -59,6 +59,7 @@ std::vector<backend_summary> known_backends(const options& chosen,
     for (const plugged_loop& loop : chosen.plugged_loops) {
         for_each_backend_on(loop, [&](const auto& backend) { known.push_back(backend.summary()); });
     }
+    for (const peer& each : chosen.ranks) known.push_back({each.name, "", {each.skip}});
     for (const peer& each : chosen.peers) known.push_back({each.name, "", {each.skip}});
     return known;
 }
@@ -208,6 +209,12 @@ options take_options(std::vector<std::string>& arguments,
                     "Also the peers of this directory, which ./scripts/run --peers makes, or of "
                     "these files in it, separated by commas")
         ->delimiter(',');
+    std::vector<std::filesystem::path> ranks;
+    parser
+        .add_option("--mpi", ranks,
+                    "Also ranks of MPI, as these files say, separated by commas, which "
+                    "./scripts/run --mpi makes")
+        ->delimiter(',');
     // CLI::Range takes nan for a number of any range.
     const CLI::Validator seconds(
         [](const std::string& text) {
@@ -245,6 +252,7 @@ options take_options(std::vector<std::string>& arguments,
     into.cores = read_cores(cores);
     take_plugged_loops(into, extra);
     if (!peers.empty()) into.peers = read_peers(peers);
+    if (!ranks.empty()) into.ranks = read_peers(ranks);
     check_names(into, known_backends(into, extra));
     return into;
 }

@@ -18,6 +18,7 @@ struct options {
     std::vector<std::string> loops;  ///< Only these, and those plugged in; empty: all.
     std::vector<plugged_loop> plugged_loops;
     std::vector<peer> peers;
+    std::vector<peer> ranks;            ///< Of MPI, which are spoken with as peers are.
     std::vector<std::string> backends;  ///< Only these; empty: all.
     std::string filter;  ///< A regular expression on row names; a leading '-' negates.
     bool list_rows = false;

@@ -107,7 +107,8 @@ private:
                 complete(figures, row_, counted_s);
                 const double beside_s = rounded ? rounded.mapped() : harness_cpu_s;
                 expect_possible(std::max(0.0, figures.at("cpu_s") - beside_s) / counted_s,
-                                "cores kept busy", available_cores());
+                                "cores kept busy",
+                                row_.cores != 0 ? row_.cores : available_cores());
                 found.walls_s.push_back(figures.at("wall_s"));
                 if (!gates.empty()) found.gates = gates;
                 runs.push_back(std::move(figures));

@@ -28,6 +28,7 @@ struct row {
     std::string language = {};  ///< Of a peer, as its model and its version.
     std::string model = {};
     std::string version = {};
+    std::size_t cores = 0;  ///< That it may keep busy, on whatever machines; 0: those of this.
     bool uses_processes = false;  ///< Its memory is spread over processes.
     /// Memory a task can be had as a slope: the case has tasks enough and the backend runs them at
     /// once.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -69,10 +70,15 @@ std::size_t task_limit_in(const json& said) {
 peer read_peer(const std::filesystem::path& path) {
     try {
         const json said = json::parse(text_of(path));
-        return {said.at("name"),           said.at("language"),
-                said.at("model"),          one_line(said.at("version")),
-                said.at("command"),        said.value("folder", "."),
-                one_line(said.at("skip")), task_limit_in(said),
+        return {said.at("name"),
+                said.at("language"),
+                said.at("model"),
+                one_line(said.at("version")),
+                said.at("command"),
+                said.value("folder", "."),
+                one_line(said.at("skip")),
+                task_limit_in(said),
+                said.value("cores", std::size_t{0}),
                 said.at("order")};
     } catch (const json::exception& error) {
         throw usage_error(path.string() + ": describes no peer (" + error.what() +
@@ -96,6 +102,20 @@ std::vector<std::filesystem::path> peer_files(const std::filesystem::path& place
 }
 
 }  // namespace
+
+std::string last_words(std::string_view said) {
+    // A launcher of ranks tells what happened in a frame of dashes, and then what follows from it.
+    const auto is_word = [](char letter) {
+        return std::isalnum(static_cast<unsigned char>(letter)) != 0;
+    };
+    std::string last;
+    std::istringstream lines{std::string(said)};
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find(" noticed that process ") != std::string::npos) return line;
+        if (std::any_of(line.begin(), line.end(), is_word)) last = line;
+    }
+    return last;
+}
 
 std::vector<peer> read_peers(const std::vector<std::filesystem::path>& places) {
     std::vector<peer> peers;
@@ -258,6 +278,14 @@ double peer_process::round_trip_s() {
     fail("does a workload that has no name");
 }
 
+void peer_process::end() {
+    constexpr std::chrono::seconds patience{5};
+    requests_ = unique_descriptor();
+    const auto status = program_.process.wait_until(std::chrono::steady_clock::now() + patience);
+    if (!status) fail("does not end");
+    if (const std::string words = describe_end(*status); !words.empty()) fail(words);
+}
+
 cpu_time peer_process::cpu() const {
     const pid_t self = ::getpid();
     cpu_time sum;
@@ -278,8 +306,7 @@ std::string peer_process::last_words() const {
     const auto from = std::max<off_t>(info.st_size - static_cast<off_t>(buffer.size()), 0);
     const auto size = ::pread(errors_.get(), buffer.data(), buffer.size(), from);
     std::string_view words(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-    while (words.ends_with('\n')) words.remove_suffix(1);
-    return std::string(words.substr(words.rfind('\n') + 1));
+    return bench::last_words(words);
 }
 
 void peer_process::fail(const std::string& words) {

@@ -13,6 +13,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 #include <vector>
 
@@ -28,11 +29,16 @@ struct peer {
     std::string folder;                ///< In which the program works.
     std::string skip;                  ///< Why it cannot run here, in words; empty: it can.
     std::size_t task_limit = 0;        ///< How many tasks it has in flight at once at most.
+    std::size_t cores = 0;             ///< Of all its machines, where they are not this one.
     int order = 0;                     ///< Its place among the peers of a table.
 };
 
 /// Reads files, and all `*.json` of directories; sorted by `order` and name. Throws usage_error.
 std::vector<peer> read_peers(const std::vector<std::filesystem::path>& places);
+
+/// The last line with a word in what a program wrote on standard error, or the one in which mpirun names a
+/// rank that died; empty if there is none.
+std::string last_words(std::string_view said);
 
 /// A file in memory that a peer can open by its path, and that vanishes with this object.
 class shared_file {
@@ -106,6 +112,9 @@ public:
     double receive_number(const std::string& key);
     /// The same, where it has to be true.
     void receive_true(const std::string& key);
+    /// Says that there is nothing more to do, and waits for its end for a while. Throws when that is
+    /// no plain one.
+    void end();
     /// The port on which an echo server listens.
     std::uint16_t receive_port();
 

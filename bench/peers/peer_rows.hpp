@@ -5,6 +5,7 @@
 #include "bench/harness/answers.hpp"
 #include "bench/harness/backend_rows.hpp"
 #include "bench/harness/flights.hpp"
+#include "bench/mpi/rank_rows.hpp"
 #include "bench/peers/clock.hpp"
 #include "bench/peers/peer.hpp"
 
@@ -250,7 +251,7 @@ void add_peer_row(const typename Workload::case_type& given, const peer& which,
     into.push_back(std::move(made));
 }
 
-/// The rows of one case on the built-in backends, on plugged-in loops and on peers, as far as they
+/// The rows of one case on the built-in backends, on plugged-in loops, on ranks of MPI and on peers, as far as they
 /// were chosen.
 template <workload Workload>
 void add_all_rows(const typename Workload::case_type& given, const options& chosen,
@@ -260,6 +261,7 @@ void add_all_rows(const typename Workload::case_type& given, const options& chos
     };
     built_in_backends::for_each(add);
     for (const plugged_loop& loop : chosen.plugged_loops) for_each_backend_on(loop, add);
+    for (const peer& each : chosen.ranks) add_rank_row<Workload>(given, each, chosen, into);
     for (const peer& each : chosen.peers) add_peer_row<Workload>(given, each, chosen, into);
 }
 

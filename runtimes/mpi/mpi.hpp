@@ -13,7 +13,7 @@
 #include <memory>
 #include <mpi.h>
 #include <string>
-#include <string_view>
+#include <time.h>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -56,6 +56,10 @@ public:
     /// Of all ranks together.
     [[nodiscard]] std::size_t task_limit() const noexcept { return workers_; }
 
+    /// The CPU time that this rank's process has spent on gathers so far without waiting for other ranks
+    /// at their ends, in seconds: what it has used beside that went into polling.
+    [[nodiscard]] double working_s() const noexcept { return working_s_; }
+
     [[nodiscard]] int rank() const noexcept { return ranks_.rank(); }
     [[nodiscard]] int size() const noexcept { return ranks_.size(); }
 
@@ -88,6 +92,12 @@ public:
     }
 
 private:
+    static double cpu_s() noexcept {
+        timespec used{};
+        ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+        return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+    }
+
     [[nodiscard]] std::size_t sum_over_ranks(std::size_t own) const {
         std::uint64_t sum = own;
         detail::check_mpi(MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, ranks_.get()),
@@ -99,6 +109,7 @@ private:
     template <class Body>
     detail::rank_share run_share(std::size_t n, const Body& body) {
         std::vector<detail::rank_share> shares(inner_.task_limit());
+        const double before_s = cpu_s();
         counter_.begin(n);
         running_ = true;
         inner_.gather(shares.size(), [&](std::size_t worker) {
@@ -108,6 +119,7 @@ private:
         });
         running_ = false;
         counter_.end();
+        working_s_ += cpu_s() - before_s;
         detail::rank_share all;
         for (detail::rank_share& each : shares) all.add(std::move(each));
         return all;
@@ -143,6 +155,7 @@ private:
     Inner inner_;
     std::size_t workers_;
     detail::index_counter counter_;
+    double working_s_ = 0;
     bool running_ = false;  // Tasks are: whoever gathers now is one of them.
 };
 

@@ -43,6 +43,13 @@ def logged(
         ).returncode
 
 
+def reconfigure(preset: str, log: Path) -> None:
+    """Looks again for what was not there when the preset was configured."""
+    with _alone_in(ROOT / "build"):
+        if logged(["cmake", "--preset", preset], log, {}) != 0:
+            raise BuildError(f"cmake --preset {preset} failed; {log}:\n{tail(log)}")
+
+
 def configure(preset: str, log: Path) -> None:
     """Does nothing if the preset was configured before, and here: the build itself notices changed CMake
     files, but not that its folder was copied from another tree, which it would then build."""

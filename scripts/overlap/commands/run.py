@@ -1,13 +1,15 @@
 """Takes the benchmark binaries through a profile and prints one table a workload."""
 
 import argparse
+import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from overlap.base.building import build
+from overlap.base.building import build, reconfigure
 from overlap.base.choices import UnknownName, pattern_option
 from overlap.base.exits import CODES, INTERRUPTED_STATUS, UsageError, guarded
 from overlap.base.machine import ROOT, shown
@@ -24,12 +26,15 @@ from overlap.measure.suite import WORKLOADS, Suite, adopt_options, check_same_su
 from overlap.measure.syscalls import why_no_syscalls
 from overlap.peers.build import chosen_peers, digests, find_peers, prepare, prepared, written_down
 from overlap.peers.manifest import ALL
+from overlap.peers.ranks import RUNTIMES, prepare_ranks
+from overlap.peers.ranks import written_down as ranks_written_down
 from overlap.records.files import RecordWriter, Records, read_records
 from overlap.records.rows import FAILURES, Row
 from overlap.judge.series import from_records
 
 RESULTS = ROOT / "results" / "local"
 PEERS = "peers"  # In a build directory.
+RANKS = "mpi"
 DEFAULTS = {"profile": "quick", "filter": "", "row_timeout": 60.0}
 KNEE_DEFAULTS = {
     "profile": "curves",
@@ -85,6 +90,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAMES",
         help="also other people's runtimes: all of runtimes/peers, or these, e.g. asyncio,go",
     )
+    add(
+        "--mpi",
+        metavar="HOSTS",
+        help="also ranks of MPI: 'local', or local:4, on this machine; 'host1:8,host2:8', this one "
+        "first; or a file of hosts",
+    )
+    add("--mpi-options", metavar="WORDS", help="also for mpirun, e.g. '--mca btl tcp,self'")
     add("--list", action="store_true", help="print the rows, and why some cannot run; measure none")
     add(
         "--verbose",
@@ -147,9 +159,12 @@ def binary_arguments(
         arguments.append(f"--loop={options.loop}")
     if options.cores:
         arguments.append(f"--cores={options.cores}")
-    files = [str(written_down(directory / PEERS, name)) for name in peers]
+    files = [str(written_down(directory / PEERS, name)) for name in peers if name not in RUNTIMES]
     if files:
         arguments.append(f"--peers={','.join(files)}")
+    if options.mpi:
+        ranks = [str(ranks_written_down(directory / RANKS, name)) for name in RUNTIMES]
+        arguments.append(f"--mpi={','.join(ranks)}")
     return arguments
 
 
@@ -166,7 +181,28 @@ def open_suite(options: argparse.Namespace) -> Suite:
     peers = {}
     if options.peers is not None:
         peers = open_peers(directory / PEERS, options.peers, build_them=options.build is None)
+    if options.mpi:
+        peers |= open_ranks(options, directory)
+    elif options.mpi_options:
+        raise UsageError("--mpi-options go with --mpi")
     return Suite.open(directory, binary_arguments(options, directory, peers), peers)
+
+
+def open_ranks(options: argparse.Namespace, directory: Path) -> dict[str, str]:
+    """What the ranks that --mpi asks for are made from, by name."""
+    log = ROOT / "build" / "run.log"
+    if options.build is None and shutil.which("mpicc"):
+        if not (directory / "bench" / "CMakeFiles" / "mpi_ranks.dir").exists():
+            reconfigure("release", log)  # MPI was installed after the first build.
+        build("release", ["mpi_ranks"], log, show=True)
+    return prepare_ranks(
+        options.mpi,
+        options.mpi_options or "",
+        (directory / RANKS).resolve(),
+        directory.resolve() / "bench" / "mpi_ranks",
+        options.workloads or directory.resolve() / "bench" / "workloads.toml",
+        len(os.sched_getaffinity(0)),
+    )
 
 
 def open_peers(directory: Path, names: str, build_them: bool) -> dict[str, str]:

@@ -133,6 +133,8 @@ CHOICES = {
     "workloads": "workloads",
     "loop": "loop",
     "peers": "peers",
+    "mpi": "mpi",
+    "mpi_options": "mpi_options",
     "cores": "cores",
     "knee": "knee",
     "row_timeout": "row_timeout_s",

@@ -90,6 +90,14 @@ PEAK: tuple[Column, Cell] = (
 )
 
 
+P: tuple[Column, Cell] = (Column("P"), lambda row, _: plain(row.median_of("parallelism")))
+# Where some wait by polling.
+USEFUL: tuple[Column, Cell] = (
+    Column("useful P", optional=2),
+    lambda row, _: plain(row.median_of("useful_parallelism")),
+)
+
+
 def _has_peers(rows: Sequence[Series]) -> bool:
     return any(row.row.model for row in rows)
 
@@ -104,7 +112,7 @@ def _columns(rows: Sequence[Series]) -> list[tuple[Column, Cell]]:
         (Column("wall"), _wall),
         (Column("min–max", optional=3), lambda row, _: _spread(row)),
         (Column("C"), lambda row, _: plain(row.median_of("concurrency"))),
-        (Column("P"), lambda row, _: plain(row.median_of("parallelism"))),
+        P,
         (Column(f"CPU/{unit}"), lambda row, _: seconds(row.median_of("cpu_per_task_s"))),
         (
             Column("memory/task", optional=1),
@@ -112,6 +120,8 @@ def _columns(rows: Sequence[Series]) -> list[tuple[Column, Cell]]:
         ),
         *([PEAK] if _has_peers(rows) else []),
     ]
+    if "useful_parallelism" in counters:
+        columns.insert(columns.index(P) + 1, USEFUL)
     if "syscalls_per_task" in counters:
         columns.append((Column(f"syscalls/{unit}", optional=2), _syscalls))
     if any("instructions_per_task" in row.counted for row in rows):
