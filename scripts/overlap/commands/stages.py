@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from overlap.base.exits import UsageError
 from overlap.base.units import duration
 from overlap.commands import run
 from overlap.judge.claims import LEAST_COUNTS
@@ -161,7 +162,11 @@ def _open(
     # What hangs must not take all the time there is.
     words += [f"--row-timeout={max(LEAST_TIMEOUT_S, within_s):g}", "--filter="]
     options = run.parse([*words, *arguments])
-    suite = run.open_suite(options)
+    try:
+        suite = run.open_suite(options)
+    except UsageError:
+        path.unlink()
+        raise
     rows = OwnCosts([work], cores_here()).apply(suite.chosen_rows(options))
     # A row that alone takes a quarter of what a block may take has one sample: its cost.
     slow = Slow(max(0.05, within_s / USUAL_BLOCKS / 4), 1)

@@ -108,6 +108,12 @@ def test_what_was_asked_wrongly_is_one_line_and_code_2(chosen, words, why):
     assert errors.startswith(("usage: ", "scripts/choose: ")) and "Traceback" not in errors
 
 
+def test_what_cannot_be_opened_leaves_no_case_behind(chosen, tmp_path):
+    status, _, errors = chosen("--tasks 20 --wait 1ms --peers nosuch")
+    assert status == 2 and "no peer 'nosuch'" in errors
+    assert not list((tmp_path / "choose").iterdir())
+
+
 def test_neighbours_have_ten_times_as_much_of_one_thing():
     work = Work(30, 0.01, 0.002)
     neighbours = work.neighbours()
