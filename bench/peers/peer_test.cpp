@@ -292,5 +292,14 @@ TEST_F(PeersOfADirectory, HaveToBeThereAndSound) {
     EXPECT_THROW(read_peers({directory_ / "nowhere"}), usage_error);
 }
 
+TEST(LastWords, AreALineWithAWordInItOrWhereALauncherNamesARank) {
+    EXPECT_EQ(last_words(""), "");
+    EXPECT_EQ(last_words("one\ntwo\n\n"), "two");
+    EXPECT_EQ(last_words("one\n-----\n"), "one");
+    const std::string died = "mpirun noticed that process rank 1 with PID 0 on node a exited on "
+                             "signal 9 (Killed).";
+    EXPECT_EQ(last_words("-----\n" + died + "\n-----\n2 more processes aborted\n"), died);
+}
+
 }  // namespace
 }  // namespace overlap::bench
