@@ -11,7 +11,7 @@ import numpy as np
 from overlap.judge.metrics import METRICS, Metric
 from overlap.judge.statistics import ALPHA, bootstrapped, holm, least_blocks, paired
 from overlap.records.files import Records
-from overlap.records.models import MODELS, model_of
+from overlap.records.models import MODELS, is_peer, model_of
 from overlap.judge.series import Series, from_records
 
 FIGURES = ("wall", "cpu", "memory", "lateness", "p99", "gap")
@@ -100,7 +100,8 @@ def _by_model(of_case: Sequence[Series]) -> Iterator[tuple[str, list[Series], li
     """Model, and of the rows of a case that are of it the suite's own and the peers."""
     for model in MODELS:
         found = [row for row in of_case if model_of(row.row) == model]
-        yield model, [r for r in found if not r.row.model], [r for r in found if r.row.model]
+        peers = [row for row in found if is_peer(row.row)]
+        yield model, [row for row in found if not is_peer(row.row)], peers
 
 
 def _by_case(rows: Sequence[Series]) -> dict[str, list[Series]]:

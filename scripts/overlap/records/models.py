@@ -28,6 +28,11 @@ def model_of(row: Row) -> str:
     return next((OWN[prefix] for prefix in OWN if row.backend.startswith(prefix)), OTHER)
 
 
+def is_peer(row: Row) -> bool:
+    """Whether it is somebody else's runtime. Ranks of MPI, which are asked as peers are, run ours."""
+    return row.model != "" and row.backend.split("+")[0] != "mpi"
+
+
 def language_of(row: Row) -> str:
     return row.language or OWN_LANGUAGE
 
