@@ -43,6 +43,13 @@ def test_a_peer_is_compared_with_the_best_backend_of_its_model():
     assert found[0].ratio == pytest.approx(0.8) and found[0].low <= 0.8 <= found[0].high < 1
 
 
+def test_ranks_of_mpi_are_no_peer(monkeypatch):
+    run = {"coroutine:a": 1.0, "fast": 0.5}
+    assert len(list(peers_ahead(records(8, run)))) == 1
+    monkeypatch.setitem(MODELS, "mpi", MODELS["fast"])
+    assert list(peers_ahead(records(8, {"coroutine:a": 1.0, "mpi": 0.5}))) == []
+
+
 def test_a_model_that_no_backend_was_measured_of_is_named():
     alone = records(8, {"coroutine:a": 1.0, "fast": 2.0, "green": 0.1})
     assert list(peers_ahead(alone)) == []
