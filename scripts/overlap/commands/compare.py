@@ -103,14 +103,14 @@ def read_sources(options: argparse.Namespace) -> list[Source]:
             raise UsageError(f"{source.path}: holds no rows")
     if not any(re.search(options.filter, s.name) for source in sources for s in source.series):
         raise UsageError(f"--filter {options.filter!r} matches no row of these files")
-    _name_apart(sources)
+    name_apart(sources)
     machines = dict.fromkeys(source.places["machine"] for source in sources)
     if len(machines) > 1:
         sources[0].notes.append(f"measured on different machines: {', '.join(machines)}")
     return sources
 
 
-def _name_apart(sources: list[Source]) -> None:
+def name_apart(sources: list[Source]) -> None:
     """Files are called by their names, or where these are equal by their paths and a number."""
     names = [name_of(source.path) for source in sources]
     for i, source in enumerate(sources):

@@ -1,4 +1,4 @@
-"""Shows what was measured, without any judgement: for pages, and for the project's own documents."""
+"""Shows what was measured: as a page to look at, and as tables for the project's own documents."""
 
 import argparse
 import sys
@@ -8,11 +8,14 @@ from pathlib import Path
 from overlap.base.choices import pattern_option
 from overlap.base.exits import CODES, UsageError, guarded
 from overlap.commands.documents import check_documents
+from overlap.commands.pages import write_page
 from overlap.records.files import Records, read_records
 from overlap.show.overview import overview, standing
 from overlap.show.run_page import measured
 
 EXAMPLES = f"""examples:
+  scripts/report RUN.jsonl -o report.html
+  scripts/report BEFORE.jsonl AFTER.jsonl -o report.html
   scripts/report --measured sleeps/10k_100ms RUN.jsonl
   scripts/report --overview 'sleeps/10k_100ms:cpu,echo/100x64:cpu' RUN.jsonl
   scripts/report --plane PATH --filter 'sleeps/|mix/' RUN.jsonl
@@ -24,13 +27,14 @@ exit codes: 0 fine; 1 a document is not what its commands make; {CODES}"""
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/report",
-        description="Shows what a record file holds, as Markdown or as a picture; and keeps the "
-        "project's documents what their records say. scripts/compare judges it.",
+        description="Makes a page of one file that shows what runs have measured, what it comes to and "
+        "how sure that is; or a part of it as Markdown or as a picture; and keeps the project's "
+        "documents what their records say.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("file", nargs="?", type=Path, metavar="FILE", help="records that scripts/run wrote")
+    add("files", nargs="*", type=Path, metavar="FILE", help="records that scripts/run wrote")
     add(
         "--filter",
         default="",
@@ -40,6 +44,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     modes = parser.add_mutually_exclusive_group(required=True)
     add = modes.add_argument
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="write a page that any browser shows; of several runs also how they differ",
+    )
     add(
         "--measured",
         metavar="CASE",
@@ -71,14 +82,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def read(options: argparse.Namespace) -> Records:
-    if options.file is None:
-        raise UsageError("takes one record file, found 0")
-    return read_records(options.file).only(options.filter)
+    if len(options.files) != 1:
+        raise UsageError(f"takes one record file, found {len(options.files)}")
+    return read_records(options.files[0]).only(options.filter)
 
 
 def run(options: argparse.Namespace) -> int:
     if options.check or options.update:
         return check_documents(write=options.update)
+    if options.output:
+        write_page(options.files, options.output, options.filter)
+        print(options.output)
+        return 0
     records = read(options)
     if options.plane:
         from overlap.show import plane  # Needs matplotlib, which the others do not.

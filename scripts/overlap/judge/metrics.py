@@ -108,3 +108,14 @@ def log_ratio(value: float, baseline: float) -> float:
     if value == 0 or baseline == 0:
         return -ENDLESS if value == 0 else ENDLESS
     return math.log(value / baseline)
+
+
+RATIO_PLACES = 7
+
+
+def ratio_of(logarithm: float | None) -> float | None:
+    """What is printed, and given to programs and pages: seven digits are more than anybody measures, and
+    the same in every language. None for what is unknown or endlessly far from 1."""
+    if logarithm is None or not math.isfinite(logarithm) or abs(logarithm) >= ENDLESS / 2:
+        return None
+    return float(f"{math.exp(round(logarithm, RATIO_PLACES)):.{RATIO_PLACES}g}")

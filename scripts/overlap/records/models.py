@@ -2,14 +2,14 @@
 
 from overlap.records.rows import Row
 
-FLOOR, OTHER = "floor", "other"
+FLOOR, SEQUENTIAL, OTHER = "floor", "sequential", "other"
 MODELS = (
-    FLOOR, "sequential", "event loop", "loop per core", "fibers", "threads", "processes", OTHER,
+    FLOOR, SEQUENTIAL, "event loop", "loop per core", "fibers", "threads", "processes", OTHER,
 )  # fmt: skip
 # Of the suite's own backends, by how their names begin.
 OWN = {
     "floor": FLOOR,
-    "sequential": "sequential",
+    "sequential": SEQUENTIAL,
     "coroutine:": "event loop",
     "sharded_": "loop per core",
     "stealing_": "loop per core",

@@ -8,15 +8,9 @@ import math
 from typing import Any
 
 from overlap.judge.comparison import Case, Cell, Comparison
-from overlap.judge.metrics import ENDLESS
+from overlap.judge.metrics import ratio_of
 
 PLACES = ("file", "commit", "machine", "profile")
-
-
-def _ratio(logarithm: float | None) -> float | None:
-    if logarithm is None or not math.isfinite(logarithm) or abs(logarithm) >= ENDLESS / 2:
-        return None
-    return math.exp(logarithm)
 
 
 def cell_fields(cell: Cell, comparison: Comparison) -> dict[str, Any]:
@@ -41,7 +35,7 @@ def cell_fields(cell: Cell, comparison: Comparison) -> dict[str, Any]:
         "low_90": cell.inner[0],
         "high_90": cell.inner[1],
     }
-    fields |= {name: _ratio(value) if judged else None for name, value in bounds.items()}
+    fields |= {name: ratio_of(value) if judged else None for name, value in bounds.items()}
     word = comparison.question.metric.word(cell.verdict) if cell.verdict else None
     return fields | {
         "p": cell.p if judged else None,

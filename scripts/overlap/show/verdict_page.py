@@ -11,7 +11,7 @@ from rich.text import Text
 
 from overlap.base.units import NOT_MEASURED, plain, share
 from overlap.judge.comparison import RUN_PLACES, Case, Cell, Comparison, How
-from overlap.judge.metrics import ENDLESS
+from overlap.judge.metrics import ratio_of
 from overlap.judge.statistics import least_blocks
 from overlap.judge.verdicts import MARGIN, Verdict
 from overlap.records.files import name_of
@@ -31,9 +31,9 @@ def ratio(logarithm: float) -> str:
     """A ratio with a third decimal where it is near 1, where differences are small."""
     if math.isnan(logarithm):
         return NOT_MEASURED
-    if abs(logarithm) >= ENDLESS / 2:
+    value = ratio_of(logarithm)
+    if value is None:
         return "∞" if logarithm > 0 else "0"
-    value = math.exp(logarithm)
     return f"{value:.3f}" if 0.8 < value < 1.25 else plain(value)
 
 

@@ -1,0 +1,268 @@
+"""Pictures of a page, as numbers between 0 and 1,000 that its templates draw: how samples are spread,
+where backends lie between concurrency and parallelism, and curves over a parameter.
+
+Shapes and words tell things apart, colours only repeat them.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from overlap.base.units import digits, plain
+from overlap.judge.metrics import Metric, log_ratio
+from overlap.judge.series import Series, Source
+from overlap.judge.statistics import paired
+from overlap.page.content import CaseTable, Row
+from overlap.records.models import FLOOR, model_of, place_of
+
+WIDE = 1000  # Of a picture, in its own units.
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: int
+    text: str
+
+
+@dataclass
+class Axis:
+    """Logarithmic, over all of `values`, which are above 0."""
+
+    values: Sequence[float]
+    metric: Metric | None = None
+    most: int = 5  # Ticks.
+    low: float = field(init=False)
+    high: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        low, high = math.log(min(self.values)), math.log(max(self.values))
+        gap = max(0.02, 0.04 * (high - low))  # The ends of it stay off the frame.
+        self.low, self.high = low - gap, high + gap
+
+    def at(self, value: float) -> int:
+        return round(WIDE * (math.log(value) - self.low) / (self.high - self.low))
+
+    def ticks(self) -> list[Tick]:
+        """At 1, 2 and 5 times powers of ten, thinned until there are few of them."""
+        first, last = (math.floor(end / math.log(10)) for end in (self.low, self.high))
+        found: list[float] = []
+        for digits in ((1, 2, 5), (1,)):
+            found = [d * 10.0**power for power in range(first, last + 1) for d in digits]
+            found = [value for value in found if self.low <= math.log(value) <= self.high]
+            if len(found) <= self.most:
+                break
+        found = found[:: math.ceil(len(found) / self.most)] if len(found) > 1 else self._ends()
+        return [Tick(self.at(value), self._text(value)) for value in found]
+
+    def _ends(self) -> list[float]:
+        """Of a range between two such numbers: itself."""
+        low, high = min(self.values), max(self.values)
+        return [low, high] if high > 1.02 * low else [high]
+
+    def _text(self, value: float) -> str:
+        text = self.metric.show(value) if self.metric else _thousands(value)
+        number, _, unit = text.partition(" ")
+        return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}".strip()
+
+
+def _thousands(value: float) -> str:
+    """A short number: an axis has no room for zeros."""
+    for factor, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{digits(value / factor)} {letter}"
+    return digits(value)
+
+
+# How samples are spread.
+
+
+@dataclass(frozen=True)
+class Dots:
+    """One backend: a dot a block along `path`, the median with its interval from `low` to `high`."""
+
+    row: Row
+    path: str
+    middle: int
+    low: int | None
+    high: int | None
+    tier: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A case by one metric. `floor` is where the least lies that this machine can do the work for."""
+
+    case: str
+    metric: Metric
+    dots: list[Dots]
+    ticks: list[Tick]
+    floor: int | None
+    missing: list[str]
+
+
+def spread(table: CaseTable, metric: Metric) -> Spread | None:
+    """Backends from the fastest on; None where there is nothing to draw."""
+    seen = {row.place: row.series.seen_by(metric) for row in table.rows}
+    shown = [
+        row for row in table.rows if any(value > 0 for value in seen[row.place].values.values())
+    ]
+    if not shown:
+        return None
+    shown.sort(key=lambda row: seen[row.place].middle() or 0.0)
+    values = {row.place: [v for v in seen[row.place].values.values() if v > 0] for row in shown}
+    axis = Axis([value for of_row in values.values() for value in of_row], metric)
+    floors = [seen[row.place].middle() for row in shown if row.model == FLOOR]
+    dots = [_dots(row, values[row.place], axis, metric) for row in shown]
+    floor = axis.at(min(f for f in floors if f)) if any(floors) else None
+    missing = [f"{row.backend}: {seen[row.place].words}" for row in table.rows if row not in shown]
+    return Spread(table.name, metric, dots, axis.ticks(), floor, missing)
+
+
+def _dots(row: Row, values: Sequence[float], axis: Axis, metric: Metric) -> Dots:
+    found = paired(np.array([[log_ratio(value, 1.0) for value in values]]))
+    centre, low, high = (float(a[0]) for a in (found.centre, found.low, found.high))
+    ends = [axis.at(math.exp(end)) if math.isfinite(end) else None for end in (low, high)]
+    middle = math.exp(centre)
+    tier = row.tiers.get(metric.name, "")
+    text = metric.show(middle)
+    if math.isfinite(low):
+        text += f" [{metric.show(math.exp(low))}, {metric.show(math.exp(high))}]"
+    places = sorted({axis.at(value) for value in values})
+    return Dots(row, _path(places), axis.at(middle), *ends, tier, text)
+
+
+def _path(places: Sequence[int]) -> str:
+    """Lines of no length, which round ends make dots: nothing is shorter."""
+    steps = [b - a for a, b in zip(places, places[1:])]
+    return f"M{places[0]} 9h0" + "".join(f"m{step} 0h0" for step in steps)
+
+
+# Between concurrency and parallelism.
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: int
+    model: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The backends of one workload. `cores` is at the top."""
+
+    workload: str
+    points: list[Point]
+    ticks: list[Tick]
+    levels: list[Tick]
+
+
+def planes(source: Source, cores: int) -> Iterator[Plane]:
+    """One a workload that has been traced."""
+    traced: dict[str, list[tuple[Series, float, float]]] = {}
+    for series in source.series:
+        c, p = series.median_of("concurrency"), series.median_of("parallelism")
+        if c and p is not None and not series.placebo_of:
+            traced.setdefault(series.places["workload"], []).append((series, c, p))
+    for workload, found in traced.items():
+        top = max([float(cores), *(p for _, _, p in found)])
+        axis = Axis([1.0, *(max(c, 0.1) for _, c, _ in found), 10.0])
+        points = [
+            Point(
+                axis.at(max(c, 0.1)),
+                round(WIDE * (1 - p / top)),
+                model_of(series.row),
+                f"{series.name}: C {plain(c)}, P {plain(p)}",
+            )
+            for series, c, p in found
+        ]
+        levels = [Tick(round(WIDE * (1 - level / top)), str(level)) for level in _levels(cores)]
+        points.sort(key=lambda point: -place_of(point.model))
+        yield Plane(workload, points, axis.ticks(), levels)
+
+
+def _levels(cores: int) -> list[int]:
+    return sorted({0, 1, cores} | ({cores // 2} if cores >= 4 else set()))
+
+
+# Curves over a parameter that is all that tells cases apart.
+
+
+@dataclass(frozen=True)
+class Curve:
+    backend: str
+    model: str
+    points: list[tuple[int, int]]
+
+    @property
+    def path(self) -> str:
+        return "M" + "L".join(f"{x} {y}" for x, y in self.points)
+
+
+@dataclass(frozen=True)
+class Family:
+    workload: str
+    key: str
+    metric: Metric
+    curves: list[Curve]
+    ticks: list[Tick]
+    levels: list[Tick]
+    cases: list[str]
+
+
+LEAST_CASES = 3  # Two make a line through anything.
+
+
+def families(source: Source, metrics: Sequence[Metric]) -> Iterator[Family]:
+    """Cases of a workload that differ in one number alone."""
+    measured = list(dict.fromkeys(s.case for s in source.series if s.by_block))
+    groups: dict[tuple[str, str, str], dict[str, float]] = {}
+    for case in measured:
+        parameters = source.cases.get(case)
+        for key, value in (parameters or {}).items():
+            if isinstance(value, (int, float)) and value > 0:
+                rest = repr(sorted((k, repr(v)) for k, v in parameters.items() if k != key))
+                group = groups.setdefault((case.partition("/")[0], key, rest), {})
+                group[case] = float(value)
+    for (workload, key, _), cases in groups.items():
+        if len(set(cases.values())) >= LEAST_CASES:
+            for metric in metrics:
+                if family := _family(source, workload, key, cases, metric):
+                    yield family
+
+
+def _family(
+    source: Source, workload: str, key: str, cases: Mapping[str, float], metric: Metric
+) -> Family | None:
+    found: dict[str, dict[float, float]] = {}
+    models: dict[str, str] = {}
+    for series in source.series:
+        if series.case in cases and not series.placebo_of:
+            middle = series.seen_by(metric).middle()
+            if middle:
+                found.setdefault(series.backend, {})[cases[series.case]] = middle
+                models[series.backend] = model_of(series.row)
+    chosen: dict[
+        str, str
+    ] = {}  # One loop stands for its runtime: on others it looks the same here.
+    for backend, values in found.items():
+        if len(values) >= LEAST_CASES:
+            chosen.setdefault(backend.partition(":")[0], backend)
+    if not chosen:
+        return None
+    along = Axis(sorted(set(cases.values())), most=4)
+    up = Axis([v for backend in chosen.values() for v in found[backend].values()], metric)
+    curves = [
+        Curve(
+            backend,
+            models[backend],
+            [(along.at(x), WIDE - up.at(y)) for x, y in sorted(found[backend].items())],
+        )
+        for backend in chosen.values()
+    ]
+    levels = [Tick(WIDE - tick.at, tick.text) for tick in up.ticks()]
+    return Family(workload, key, metric, curves, along.ticks(), levels, list(cases))
