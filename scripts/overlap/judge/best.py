@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from overlap.judge.claims import COUNTED, LEAST_COUNTS
 from overlap.judge.comparison import Case, Question, compare
 from overlap.judge.metrics import METRICS, Metric, log_ratio
-from overlap.judge.series import GENERATOR_BOUND, Series, Source
+from overlap.judge.series import OF_SERVER, Series, Source, gate_name
 from overlap.judge.verdicts import MARGIN
 from overlap.records.models import FLOOR, SEQUENTIAL, model_of
 
@@ -115,8 +115,12 @@ def _best_tier(case: Case, metric: Metric) -> list[str] | str:
     """The backends, or why there is no such tier."""
     ran = [cell.series for cell in case.cells if cell.series.by_block]
     measured = [series for series in ran if series.values]
-    if any(series.words.startswith(GENERATOR_BOUND) for series in ran):
-        return GENERATOR_BOUND  # Whoever leaves the generator no time may well be the best.
+    for series in ran:
+        # Whoever leaves the load generator no time may well be the best; a server that did not do
+        # what was asked of it is not.
+        gate = gate_name(series.gate)
+        if gate and gate not in OF_SERVER and series.words.startswith(gate):
+            return gate
     if len(measured) < 2 or len(measured) < len(ran) / 2:
         return NOT_MEASURED  # The memory of few tasks drowns in that of the program.
     if case.noise.unstable:

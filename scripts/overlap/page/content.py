@@ -7,10 +7,11 @@ from typing import Any
 from overlap.base.units import plain
 from overlap.judge.comparison import Case, Cell, Comparison, Question
 from overlap.judge.metrics import METRICS, Metric
-from overlap.judge.series import GENERATOR_BOUND, Series, Source
+from overlap.judge.series import Series, Source, gate_name
 from overlap.judge.verdicts import MARGIN, Verdict
 from overlap.page.matrix import Packed, against_reference, of_workload, pack
 from overlap.records.models import language_of, model_of, place_of
+from overlap.show.run_page import gate_notes
 from overlap.show.verdict_page import interval, percent, ratio, verdict
 
 # What a table has of each workload, and of these the first that was measured in it besides.
@@ -28,10 +29,12 @@ SHORT = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric's cell of a row: what stands in it, and against the case's reference its glyph."""
+    """A metric's cell of a row: what stands in it, and against the case's reference its glyph. `said` are
+    words in place of a number."""
 
     text: str
     glyph: str = ""
+    said: bool = False
 
 
 @dataclass
@@ -135,7 +138,7 @@ def _first(metrics: Sequence[Metric], measured: Sequence[Series]) -> Metric:
     the time is the load generator's."""
     if any(metric.name == "gap" for metric in metrics):
         return METRICS["gap"]
-    bound = sum(series.is_generator_bound for series in measured)
+    bound = sum(bool(series.gate) for series in measured)
     return next((m for m in metrics if m.name == "cpu" and 2 * bound > len(measured)), metrics[0])
 
 
@@ -179,12 +182,12 @@ def _figure(cell: Cell, metric: Metric) -> Figure:
     if series.values:
         glyph = cell.verdict.value if cell.verdict else ""
         return Figure(metric.show(series.middle()), glyph)
-    return Figure(short_words(series))
+    return Figure(short_words(series), said=True)
 
 
 def short_words(series: Series) -> str:
     """What stands in a metric's cell in place of a number; the judged column has the whole of it."""
-    return GENERATOR_BOUND if series.words.startswith(GENERATOR_BOUND) else "–"
+    return gate_name(series.gate) if series.gate and series.by_block else "–"
 
 
 def _about(case: Case) -> str:
@@ -198,11 +201,7 @@ def _about(case: Case) -> str:
 
 
 def _notes(rows: Sequence[Series]) -> Iterator[str]:
-    if any(row.is_generator_bound for row in rows):
-        yield (
-            f"{GENERATOR_BOUND}: the load generator had no time left in so many of the samples that time "
-            "and latency would be its own; CPU time still holds."
-        )
+    yield from gate_notes(rows)
     for row in rows:
         if row.by_block and row.error:
             yield f"{row.name}: {len(row.by_block)} of {len(row.attempted)} blocks, then: {row.error}"

@@ -170,7 +170,7 @@ def build_table(workload: str, rows: Sequence[Series], brief: bool = False) -> G
     if brief:
         table.notes = briefly(table.notes)
     table.notes[:0] = _floor_notes(floors)
-    table.notes += _generator_notes(rows) + _absence_notes(rows)
+    table.notes += gate_notes(rows) + _absence_notes(rows)
     return table
 
 
@@ -226,7 +226,7 @@ GENERATOR_GATES = {
 }
 
 
-def _generator_notes(rows: Sequence[Series]) -> list[str]:
+def gate_notes(rows: Sequence[Series]) -> list[str]:
     found = {gate_name(row.gate) for row in rows if row.gate and not row.words}
     return [
         f"{name}: {GENERATOR_GATES.get(name, 'rate and latency are not those of a steady state')} "
