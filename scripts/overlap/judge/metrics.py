@@ -84,6 +84,7 @@ METRICS = {
             ranked=False,
         ),
         Metric("lateness", "median lateness", (("lateness_p50_s",),), FASTER, seconds),
+        Metric("cancel", "cancelling a task", (("cancel_per_task_s",),), FASTER, seconds),
         Metric("gap", "longest gap of a heartbeat", (("gap_max_s",),), FASTER, seconds),
         Metric("C", "concurrency", (("concurrency",),), LOWER, plain, ranked=False, tiers=False),
         Metric("P", "parallelism", (("parallelism",),), LOWER, plain, ranked=False, tiers=False),

@@ -22,7 +22,14 @@ PAIRED_HEADERS = [
     *sorted((ROOT / "bench" / "workloads").glob("*/body.hpp")),
     *(
         ROOT / "runtimes" / "conformance" / f"runtime_{name}.hpp"
-        for name in ("tasks", "rules_io", "rules_waiting")
+        for name in (
+            "tasks",
+            "rules_io",
+            "rules_waiting",
+            "rules_deadlines",
+            "rules_cancel",
+            "rules_with_deadline",
+        )
     ),
 ]
 
