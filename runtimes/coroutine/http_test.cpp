@@ -1,7 +1,8 @@
 // T14 of the tour: a small HTTP GET of JSON, through a session, many at once, from a real server.
-#include "testing/http_session.hpp"
 #include "testing/json_server.hpp"
 #include "testing/on_loop.hpp"
+
+#include <overlap/clients/http_session.hpp>
 
 #include <cstddef>
 #include <filesystem>
@@ -26,7 +27,7 @@ public:
         session_.emplace(this->runtime(), server_->where());
     }
 
-    http_session<Loop>& session() { return *session_; }
+    http_session<coroutine<Loop>>& session() { return *session_; }
 
     /// Gets n items at once; the server answers none of them before all n are in progress.
     task<std::vector<http_response>> get_at_once(std::size_t n) {
@@ -45,7 +46,7 @@ public:
 
 private:
     std::optional<json_server> server_;
-    std::optional<http_session<Loop>> session_;
+    std::optional<http_session<coroutine<Loop>>> session_;
 };
 TYPED_TEST_SUITE(http_test, real_loops, loop_names);
 
@@ -73,7 +74,8 @@ TYPED_TEST(http_test, one_request_after_another_uses_one_connection) {
 }
 
 TYPED_TEST(http_test, no_server_is_an_error) {
-    http_session<TypeParam> nobody(this->runtime(), endpoint(port_of(open_listener(endpoint()))));
+    http_session<coroutine<TypeParam>> nobody(this->runtime(),
+                                              endpoint(port_of(open_listener(endpoint()))));
     EXPECT_THROW(this->runtime().run(nobody.get("/item/1")), std::system_error);
 }
 

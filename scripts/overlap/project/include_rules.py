@@ -1,7 +1,7 @@
 """Includes point down only: which part of the project may include which.
 
     bench -> runtimes/{cores, coroutine, fiber, thread_pool, process, mpi, sequential, floor} -> core
-    cores -> {coroutine, fiber};  foreign_loops -> loops -> core;  conformance -> core;  plugin -> core
+    clients -> coroutine;  cores -> {coroutine, fiber};  foreign_loops -> loops -> core;  conformance -> core;  plugin -> core
     check -> {conformance, plugin, coroutine, fiber} -> core
 
     scripts/overlap: commands -> show -> judge -> records -> base;  commands -> measure -> judge
@@ -26,6 +26,7 @@ ALLOWED = {
     "loops": {"core"},
     "coroutine": {"core"},
     "cores": {"core", "coroutine", "fiber"},
+    "clients": {"core", "coroutine"},
     "fiber": {"core"},
     "thread_pool": {"core"},
     "process": {"core"},

@@ -19,6 +19,8 @@ from overlap.base.exits import guarded
 from overlap.base.machine import ROOT
 
 PAIRED_HEADERS = [
+    ROOT / "runtimes" / "clients" / "exchange.hpp",
+    ROOT / "runtimes" / "clients" / "http_session.hpp",
     *sorted((ROOT / "bench" / "workloads").glob("*/body.hpp")),
     *(
         ROOT / "runtimes" / "conformance" / f"runtime_{name}.hpp"
