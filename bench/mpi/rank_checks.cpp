@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <map>
+#include <sstream>
 #include <unistd.h>
 #include <vector>
 
@@ -35,11 +36,13 @@ std::vector<rank_record> records_of_all(const rank_group& ranks, const rank_reco
 
 void refuse_difference(const std::vector<rank_record>& all, std::uint64_t rank_record::* of,
                        const std::string& what, const std::string& advice) {
-    for (std::size_t rank = 1; rank < all.size(); ++rank) {
-        if (all[rank].*of == all[0].*of) continue;
-        throw unfit_ranks("rank " + std::to_string(rank) + " on " + all[rank].host_name() + ' ' +
-                          what + " than rank 0 on " + all[0].host_name() + ": " + advice);
-    }
+    const auto differs = [&](const rank_record& each) { return each.*of != all[0].*of; };
+    const auto found = std::find_if(all.begin(), all.end(), differs);
+    if (found == all.end()) return;
+    std::ostringstream words;
+    words << "rank " << found - all.begin() << " on " << found->host_name() << ' ' << what
+          << " than rank 0 on " << all[0].host_name() << ": " << advice;
+    throw unfit_ranks(words.str());
 }
 
 }  // namespace
