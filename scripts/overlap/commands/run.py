@@ -11,8 +11,9 @@ from pathlib import Path
 
 from overlap.base.building import build, reconfigure
 from overlap.base.choices import UnknownName, pattern_option
-from overlap.base.exits import CODES, INTERRUPTED_STATUS, UsageError, guarded
+from overlap.base.exits import CODES, INTERRUPTED_STATUS, RecordError, UsageError, guarded
 from overlap.base.machine import ROOT, shown
+from overlap.commands.pages import write_page
 from overlap.judge.knees import Bound
 from overlap.measure.announcement import announcement, remainder
 from overlap.measure.contamination import read_machine
@@ -360,7 +361,20 @@ def conclude(records: Records, options: argparse.Namespace, interrupted: bool) -
     rows = from_records(records).series
     # Limits and time-outs are results; a crash, garbage or a wrong receipt is a failure.
     failed = any(row.error.startswith(FAILURES) for row in rows)
+    if any(row.by_block for row in rows):
+        make_page(records.path)
     return 1 if failed or not any(row.by_block for row in rows) else 0
+
+
+def make_page(path: Path) -> None:
+    """Beside the records; a run whose page cannot be written is a run all the same."""
+    page = path.with_name(f"{path.name.removesuffix('.gz').removesuffix('.jsonl')}.html")
+    try:
+        write_page([path], page)
+    except (UsageError, RecordError) as error:
+        print(f"no page: {error}", file=sys.stderr)
+    else:
+        print(f"page: {shown(page)}", file=sys.stderr)
 
 
 def _interrupt(*_: object) -> None:
