@@ -199,6 +199,7 @@ void add_backend_row(const typename Workload::case_type& given, const Backend& b
             made.skip = "limit: at most " + std::to_string(limit) + " tasks at once here, needs " +
                         std::to_string(made.tasks);
         }
+        if (made.skip.empty()) made.skip = Workload::cannot_run(given, backend, limit);
         foresee<Workload>(made, given, limit, chosen);
     } catch (const std::runtime_error& error) {
         made.skip = error.what();

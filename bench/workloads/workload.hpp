@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -46,6 +47,12 @@ struct workload_defaults {
 
     /// How long a run takes, roughly, with so many tasks in flight at most; 0: unknown.
     static double expected_s(const Case& /*given*/, std::size_t /*task_limit*/) { return 0; }
+    /// Why a backend, with so many tasks in flight at most, cannot run it, in words; empty: it can.
+    template <class Backend>
+    static std::string cannot_run(const Case& /*given*/, const Backend& /*backend*/,
+                                  std::size_t /*task_limit*/) {
+        return {};
+    }
     /// What tasks wait, all of them together.
     static double least_spans_s(const Case& /*given*/) { return 0; }
     /// How many tasks are in flight at one time if the runtime can have `possible` of them.

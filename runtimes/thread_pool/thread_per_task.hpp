@@ -5,6 +5,7 @@
 #include <overlap/core/machine_limits.hpp>
 #include <overlap/core/runtime.hpp>
 #include <overlap/core/task_results.hpp>
+#include <overlap/thread_pool/thread_channel.hpp>
 
 #include <cstddef>
 #include <pthread.h>
@@ -106,6 +107,12 @@ public:
     /// What the tightest limit of the machine leaves room for at this moment, an upper bound.
     [[nodiscard]] static std::size_t task_limit() {
         return tightest_limit(detail::task_threads::demand, 1).room;
+    }
+
+    /// See thread_channel.
+    template <class T>
+    static thread_channel<T> make_channel(std::size_t capacity) {
+        return thread_channel<T>(capacity);
     }
 
     template <class Root>

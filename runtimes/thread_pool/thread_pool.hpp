@@ -6,6 +6,7 @@
 #include <overlap/core/runtime.hpp>
 #include <overlap/core/shared_tasks.hpp>
 #include <overlap/core/task_results.hpp>
+#include <overlap/thread_pool/thread_channel.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -30,6 +31,12 @@ public:
 
     [[nodiscard]] static constexpr const char* name() noexcept { return "thread_pool"; }
     [[nodiscard]] std::size_t task_limit() const noexcept { return workers_; }
+
+    /// See thread_channel.
+    template <class T>
+    static thread_channel<T> make_channel(std::size_t capacity) {
+        return thread_channel<T>(capacity);
+    }
 
     template <class Root>
     static decltype(auto) run(Root&& root) {
