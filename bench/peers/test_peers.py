@@ -79,7 +79,8 @@ def test_every_peer_does_every_workload(name, workload, small, here):
     tasks = {row["row"]: row["tasks"] for row in listed["rows"]}
     assert list(found) == list(tasks) != []
     for row_name, row in found.items():
-        if workload == "cancel" and str(row.get("error_message")).startswith("no workload: "):
+        without = workload in ("cancel", "channel")
+        if without and str(row.get("error_message")).startswith("no workload: "):
             continue
         assert row.get("verified") == 1, (row_name, row.get("error_message"))
         assert row["startup_s"] > 0 and row["cpu_s"] >= 0
@@ -186,7 +187,7 @@ def cheat(tmp_path, misdeed, workload, small, *options, task_limit=None, row_tim
     return {name.split("/")[1]: row for name, row in found.items()}
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("workload", [each for each in WORKLOADS if each != "channel"])
 def test_without_a_misdeed_the_cheat_is_an_honest_peer(tmp_path, workload, small):
     found = cheat(tmp_path, "nothing", workload, small)
     assert all(row.get("verified") == 1 for row in found.values()), found

@@ -48,7 +48,7 @@ public:
                    std::to_string(given.task_count());
         }
         if (has_channel<Backend>) return {};
-        return "no channel: this runtime has none between any two of its tasks";
+        return "no workload: the runtime has no channel between any two of its tasks";
     }
 
     void begin(session&, const channel_case&, std::size_t) {
