@@ -104,9 +104,13 @@ TEST_F(CaseFile, SaysWhatIsWrongAndWhere) {
         EXPECT_THAT(complaint(echo + "rate = " + rate),
                     testing::HasSubstr("expected a whole number from 1 to 10000000"));
     }
-    for (const char* deadline : {"0", "-1", "1e-12", "0.5", "1_000_000", "nan", "'soon'"}) {
+    for (const char* deadline : {"0", "1e-12", "0.5"}) {
         EXPECT_THAT(complaint(echo + "deadline_s = " + deadline),
                     testing::HasSubstr("expected 1 to 3,600 seconds, which no read takes"));
+    }
+    for (const char* deadline : {"-1", "1_000_000", "nan", "'soon'"}) {
+        EXPECT_THAT(complaint(echo + "deadline_s = " + deadline),
+                    testing::HasSubstr("expected seconds, a number from 0 to 3600"));
     }
     EXPECT_THAT(complaint(echo + "rate = 1\narrivals = 'odd'"),
                 testing::HasSubstr("6: [echo.a] arrivals = 'odd': expected one of poisson even"));
