@@ -7,7 +7,9 @@ from harness.binaries import rows, run
 def test_who_can_cancel_has_figures_and_who_cannot_has_words(tmp_path):
     case = tmp_path / "case.toml"
     case.write_text("[cancel.many]\ntasks = 3000\niterations = 5\n")
-    can = {f"{kind}:{loop}" for kind in ("coroutine", "fiber") for loop in ("uring", "epoll", "poll")}
+    can = {
+        f"{kind}:{loop}" for kind in ("coroutine", "fiber") for loop in ("uring", "epoll", "poll")
+    }
     for name, row in rows("cancel", case).items():
         error = row.get("error_message", "")
         if error.startswith("not available: "):
