@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from overlap.base.building import build, reconfigure
 from overlap.base.choices import UnknownName, pattern_option
@@ -32,6 +33,9 @@ from overlap.peers.ranks import written_down as ranks_written_down
 from overlap.records.files import RecordWriter, Records, read_records
 from overlap.records.rows import FAILURES, Row
 from overlap.judge.series import from_records
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 RESULTS = ROOT / "results" / "local"
 PEERS = "peers"  # In a build directory.
@@ -276,6 +280,22 @@ def print_records(records: Records, style: str, brief: bool) -> None:
         run_page.print_terminal(records, console, brief)
     if tables := curves.tables_of(records):
         curves.print_tables(tables, style, console)
+    if style != "markdown":
+        print_answer(records, console)
+
+
+def print_answer(records: Records, console: "Console") -> None:
+    """What was best at which kind of work, in the words of the page."""
+    from rich.text import Text
+
+    from overlap.show.answer import answers
+    from overlap.show.brief import WIDTH
+    from overlap.show.grid import GAP, width_of, wrapped
+
+    console.print()
+    for answer in answers(from_records(records)):
+        words = wrapped(answer.sentence(), min(width_of(console), WIDTH), GAP)
+        console.print(Text(words), soft_wrap=True)
 
 
 def print_list(rows: Sequence[Row]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from overlap.base.units import in_blocks
+from overlap.base.machine import ROOT
 from overlap.commands.run import main
 from overlap.measure import samples
 from overlap.measure.announcement import announcement
@@ -392,3 +393,13 @@ def test_what_the_machine_disturbed_is_run_again_and_says_so(runner, monkeypatch
     assert {(sample["block"], sample["repeats_block"]) for sample in again} == {(6, 0)}
     assert not any("also" in sample for sample in again)
     assert faults_of_file(run.output) == []
+
+
+def test_tables_end_with_the_answer_in_sentences(capsys):
+    cores = ROOT / "results" / "epyc_2_cores" / "cores.jsonl.gz"
+    assert main(["--from", str(cores)]) == 0
+    answer = capsys.readouterr().out.rpartition("\n\n")[2]
+    assert answer.startswith("Waiting: by ")
+    assert "\nComputing: by time " in answer and max(map(len, answer.splitlines())) <= 100
+    assert main(["--from", str(cores), "--format", "markdown"]) == 0
+    assert "Computing: by time" not in capsys.readouterr().out
