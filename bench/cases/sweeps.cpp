@@ -52,9 +52,11 @@ std::vector<swept> progression(std::string_view key, const toml::table& given) {
     const bool is_whole = given.get("from")->is_integer() && given.get("to")->is_integer();
     constexpr double rounding = 1 + 1e-9;
     std::vector<swept> all;
-    for (double value = *from; value <= *to * rounding; value *= *factor) {
+    double value = *from;
+    while (value <= *to * rounding) {
         all.push_back({std::string(key), make_number(value, is_whole)});
         if (all.size() > most_values) throw std::invalid_argument(expected);
+        value *= *factor;
     }
     return all;
 }

@@ -37,13 +37,13 @@ struct sleepers {
 
 /// What each of them holds, and what its end is known by. Moved into the task, so it may be empty.
 template <class Flight>
-class sleeper {
+class cancelled_sleeper {
 public:
-    sleeper(Flight flight, sleepers& all) : flight_(std::move(flight)), all_(&all) {}
-    sleeper(sleeper&& other) noexcept
+    cancelled_sleeper(Flight flight, sleepers& all) : flight_(std::move(flight)), all_(&all) {}
+    cancelled_sleeper(cancelled_sleeper&& other) noexcept
         : flight_(std::move(other.flight_)), all_(std::exchange(other.all_, nullptr)) {}
-    sleeper& operator=(sleeper&&) = delete;
-    ~sleeper() {
+    cancelled_sleeper& operator=(cancelled_sleeper&&) = delete;
+    ~cancelled_sleeper() {
         if (all_ != nullptr) ++all_->cleaned_up;
     }
 
@@ -55,14 +55,14 @@ private:
 };
 
 template <stackless_runtime Runtime, class Flight>
-task<void> sleep_until_cancelled(Runtime& runtime, sleeper<Flight> self) {
+task<void> sleep_until_cancelled(Runtime& runtime, cancelled_sleeper<Flight> self) {
     ++self.all().begun;
     co_await runtime.sleep_until(self.all().deadline);
     ++self.all().woken;
 }
 
 template <direct_runtime Runtime, class Flight>
-void sleep_until_cancelled(Runtime& runtime, sleeper<Flight> self) {
+void sleep_until_cancelled(Runtime& runtime, cancelled_sleeper<Flight> self) {
     ++self.all().begun;
     runtime.sleep_until(self.all().deadline);
     ++self.all().woken;
@@ -71,14 +71,14 @@ void sleep_until_cancelled(Runtime& runtime, sleeper<Flight> self) {
 template <stackless_runtime Runtime, class Log>
 task<void> gather_sleepers(Runtime& runtime, std::size_t count, sleepers& all, Log& log) {
     co_await runtime.gather(count, [&](std::size_t) {
-        return sleep_until_cancelled(runtime, sleeper(log.enter(), all));
+        return sleep_until_cancelled(runtime, cancelled_sleeper(log.enter(), all));
     });
 }
 
 template <direct_runtime Runtime, class Log>
 void gather_sleepers(Runtime& runtime, std::size_t count, sleepers& all, Log& log) {
     runtime.gather(count, [&](std::size_t) {
-        return sleep_until_cancelled(runtime, sleeper(log.enter(), all));
+        return sleep_until_cancelled(runtime, cancelled_sleeper(log.enter(), all));
     });
 }
 

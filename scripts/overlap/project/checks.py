@@ -210,6 +210,7 @@ def clang_tidy() -> Counts:
         beside = (each for each in commands if each["file"].startswith(f"{ROOT}/{room}/"))
         flags = shlex.split(next(beside, commands[0])["command"])
         command += [flag for flag in flags if re.match("-[DI]|-std", flag)]
+        command += [f"-I{at}" for flag, at in zip(flags, flags[1:]) if flag == "-isystem"]
         command += [f"-I{directory / 'include'}"]
         ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         return ran.stdout + ran.stderr if ran.returncode else ""
