@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -167,6 +168,19 @@ row plain_row(const typename Workload::case_type& given, const std::string& back
     made.unit = Workload::unit;
     made.iterations = given.iterations;
     made.can_stretch = Workload::can_stretch(given);
+    return made;
+}
+
+/// The same for a backend that is a program of its own, if it was chosen.
+template <workload Workload>
+std::optional<row> plain_peer_row(const typename Workload::case_type& given, const peer& which,
+                                  const options& chosen) {
+    row made = plain_row<Workload>(given, which.name);
+    if (!chosen.wants("", which.name) || !chosen.wants_row(made.name)) return std::nullopt;
+    made.language = which.language;
+    made.model = which.model;
+    made.version = which.version;
+    made.skip = which.skip;
     return made;
 }
 

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <sys/prctl.h>
 #include <vector>
@@ -91,21 +92,16 @@ private:
 template <workload Workload>
 void add_rank_row(const typename Workload::case_type& given, const peer& which,
                   const options& chosen, std::vector<row>& into) {
-    if (!chosen.wants("", which.name)) return;
-    row made = plain_row<Workload>(given, which.name);
-    if (!chosen.wants_row(made.name)) return;
-    made.language = which.language;
-    made.model = which.model;
-    made.version = which.version;
-    made.skip = which.skip;
-    made.cores = which.cores;
-    made.uses_processes = true;
-    if (made.skip.empty() && given.cores != 0) {
-        made.skip = "not available: ranks have the cores that they were started with";
+    std::optional<row> made = plain_peer_row<Workload>(given, which, chosen);
+    if (!made) return;
+    made->cores = which.cores;
+    made->uses_processes = true;
+    if (made->skip.empty() && given.cores != 0) {
+        made->skip = "not available: ranks have the cores that they were started with";
     }
-    foresee<Workload>(made, given, which.task_limit, chosen);
-    made.has_memory = false;  // Each run says what all ranks had; a rank has few tasks at once.
-    made.body = [given, which](session& line) {
+    foresee<Workload>(*made, given, which.task_limit, chosen);
+    made->has_memory = false;  // Each run says what all ranks had; a rank has few tasks at once.
+    made->body = [given, which](session& line) {
         try {
             measured_ranks<Workload>(line, given, which).measure();
         } catch (const no_workload&) {
@@ -113,7 +109,7 @@ void add_rank_row(const typename Workload::case_type& given, const peer& which,
                               Workload::case_type::workload);
         }
     };
-    into.push_back(std::move(made));
+    into.push_back(*std::move(made));
 }
 
 }  // namespace overlap::bench

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <sys/prctl.h>
@@ -231,17 +232,12 @@ private:
 template <workload Workload>
 void add_peer_row(const typename Workload::case_type& given, const peer& which,
                   const options& chosen, std::vector<row>& into) {
-    if (!chosen.wants("", which.name)) return;
-    row made = plain_row<Workload>(given, which.name);
-    if (!chosen.wants_row(made.name)) return;
-    made.language = which.language;
-    made.model = which.model;
-    made.version = which.version;
-    made.skip = which.skip;
-    made.uses_processes = which.model == "processes";
-    foresee<Workload>(made, given, which.task_limit, chosen);
+    std::optional<row> made = plain_peer_row<Workload>(given, which, chosen);
+    if (!made) return;
+    made->uses_processes = which.model == "processes";
+    foresee<Workload>(*made, given, which.task_limit, chosen);
     const double timeout_s = chosen.measuring.timeout_s;
-    made.body = [given, which, timeout_s](session& line) {
+    made->body = [given, which, timeout_s](session& line) {
         hold_to_cores(given.cores);
         try {
             measured_peer<Workload>(line, given, which, timeout_s).measure();
@@ -250,7 +246,7 @@ void add_peer_row(const typename Workload::case_type& given, const peer& which,
                               Workload::asked_of_peers(given));
         }
     };
-    into.push_back(std::move(made));
+    into.push_back(*std::move(made));
 }
 
 /// The rows of one case on the built-in backends, on plugged-in loops, on ranks of MPI and on peers, as far as they

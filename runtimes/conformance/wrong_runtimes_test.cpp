@@ -163,8 +163,8 @@ std::vector<mistake> mistakes_with_cancelling() {
             "cancelled_reads_lose_what_they_have",
             {{"stochastic_cancelled_read_loses_no_byte", "by tasks that were cancelled"}}),
         breaks<cancel_mistake::cancel_tires_after_a_thousand>(
-            "cancel_tires_after_a_thousand", {{"required_a_hundred_thousand_sleepers_are_cancelled",
-                                               "sleepers that went on: 200"}}),
+            "cancel_tires_after_a_thousand",
+            {{"required_a_hundred_thousand_sleepers_are_cancelled", "sleepers that went on: 200"}}),
         breaks<cancel_mistake::cancel_before_the_start_is_forgotten>(
             "cancel_before_the_start_is_forgotten",
             {{"required_cancel_before_the_start_is_seen_and_nothing_runs", "0; expected: 125"}}),

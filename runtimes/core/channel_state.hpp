@@ -206,4 +206,28 @@ private:
     Post post_;
 };
 
+/// What a channel can do without waiting, the same for both colours.
+template <class T, class Post>
+class channel_ends {
+public:
+    /// Moves from `element` and returns true if there is room now. Throws as push does.
+    bool try_push(T& element) { return state_.try_push(element); }
+    bool try_push(T&& element) { return state_.try_push(element); }
+    /// The next element if there is one now.
+    std::optional<T> try_pop() noexcept { return state_.try_pop(); }
+
+    /// Nothing more goes in; what is in can be popped. Closing again changes nothing.
+    void close() noexcept { state_.close(); }
+    [[nodiscard]] bool is_closed() const noexcept { return state_.is_closed(); }
+
+    [[nodiscard]] std::size_t size() const noexcept { return state_.size(); }
+    [[nodiscard]] std::size_t capacity() const noexcept { return state_.capacity(); }
+
+protected:
+    channel_ends(std::size_t capacity, Post post) : state_(capacity, post) {}
+    ~channel_ends() = default;
+
+    channel_state<T, Post> state_;
+};
+
 }  // namespace overlap::detail

@@ -7,10 +7,7 @@
 //
 // When a child has to wait, what is ready has its turn before the shard starts another, and it starts those
 // of the innermost gather first: depth first, as far as children only yield. What is started takes
-// memory, and cannot be stolen.
-//
-// Cancelling a task that gathers waits for the children, which may be on other threads; the task ends where
-// it waits next.
+// memory, and cannot be stolen. Cancelling a task that gathers waits for the children.
 #pragma once
 
 #include <overlap/cores/last_step.hpp>

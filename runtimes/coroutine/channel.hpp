@@ -112,32 +112,17 @@ private:
 /// A channel that is destroyed is closed: those who still wait are told so, and elements that nobody has
 /// popped are destroyed.
 template <class T>
-class channel {
+class channel : public detail::channel_ends<T, detail::channel_poster> {
 public:
-    channel(std::size_t capacity, const loop_reference& loop) : state_(capacity, {&loop}) {}
+    channel(std::size_t capacity, const loop_reference& loop)
+        : detail::channel_ends<T, detail::channel_poster>(capacity, {&loop}) {}
 
     /// `co_await push(element)` waits for room. Throws std::system_error(broken_pipe) when the channel is
     /// closed, or becomes so while it waits; the element is lost then.
-    auto push(T element) { return detail::push_awaiter<T>(state_, std::move(element)); }
+    auto push(T element) { return detail::push_awaiter<T>(this->state_, std::move(element)); }
     /// `co_await pop()` waits for an element, and returns std::nullopt when the channel is closed and
     /// empty.
-    auto pop() { return detail::pop_awaiter<T>(state_); }
-
-    /// Moves from `element` and returns true if there is room now. Throws as push does.
-    bool try_push(T& element) { return state_.try_push(element); }
-    bool try_push(T&& element) { return state_.try_push(element); }
-    /// The next element if there is one now.
-    std::optional<T> try_pop() noexcept { return state_.try_pop(); }
-
-    /// Nothing more goes in; what is in can be popped. Closing again changes nothing.
-    void close() noexcept { state_.close(); }
-    [[nodiscard]] bool is_closed() const noexcept { return state_.is_closed(); }
-
-    [[nodiscard]] std::size_t size() const noexcept { return state_.size(); }
-    [[nodiscard]] std::size_t capacity() const noexcept { return state_.capacity(); }
-
-private:
-    detail::coroutine_channel_state<T> state_;
+    auto pop() { return detail::pop_awaiter<T>(this->state_); }
 };
 
 }  // namespace overlap

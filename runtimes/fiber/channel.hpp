@@ -61,18 +61,18 @@ struct channel_poster {
 /// What overlap::channel is to coroutines; push and pop hold the task. It must not outlive the runtime
 /// with somebody waiting in it.
 template <class T>
-class channel {
+class channel : public detail::channel_ends<T, channel_poster<T>> {
 public:
     channel(std::size_t capacity, scheduler& home, const loop_reference& loop)
-        : home_(home), state_(capacity, {&loop}) {}
+        : detail::channel_ends<T, channel_poster<T>>(capacity, {&loop}), home_(home) {}
 
     /// Waits for room. Throws std::system_error(broken_pipe) when the channel is closed, or becomes so
     /// while it waits; the element is lost then.
     void push(T element) {
-        if (state_.try_push(element)) return;
+        if (this->state_.try_push(element)) return;
         channel_wait<T> wait(home_, std::move(element));
         wait.self.cancelling().check();
-        state_.wait_for_room(wait);
+        this->state_.wait_for_room(wait);
         wait.suspend();  // The channel may be gone afterwards.
         if (wait.element) detail::throw_closed();
     }
@@ -80,30 +80,17 @@ public:
     /// Waits for an element; returns std::nullopt when the channel is closed and empty. One who is
     /// cancelled has taken none.
     std::optional<T> pop() {
-        if (auto element = state_.try_pop(); element || state_.is_closed()) return element;
+        if (auto element = this->state_.try_pop(); element || this->state_.is_closed())
+            return element;
         channel_wait<T> wait(home_);
         wait.self.cancelling().check();
-        state_.wait_for_element(wait);
+        this->state_.wait_for_element(wait);
         wait.suspend();
         return std::move(wait.element);
     }
 
-    /// Moves from `element` and returns true if there is room now. Throws as push does.
-    bool try_push(T& element) { return state_.try_push(element); }
-    bool try_push(T&& element) { return state_.try_push(element); }
-    /// The next element if there is one now.
-    std::optional<T> try_pop() noexcept { return state_.try_pop(); }
-
-    /// Nothing more goes in; what is in can be popped. Closing again changes nothing.
-    void close() noexcept { state_.close(); }
-    [[nodiscard]] bool is_closed() const noexcept { return state_.is_closed(); }
-
-    [[nodiscard]] std::size_t size() const noexcept { return state_.size(); }
-    [[nodiscard]] std::size_t capacity() const noexcept { return state_.capacity(); }
-
 private:
     scheduler& home_;
-    detail::channel_state<T, channel_poster<T>> state_;
 };
 
 }  // namespace overlap::fibers

@@ -9,7 +9,7 @@ socket and accept by turns, as pre-forking servers do.
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context

@@ -22,7 +22,7 @@ from overlap.judge.verdicts import Verdict
 from overlap.page.content import Workload, data_of, workloads
 from overlap.page.differences import Differences
 from overlap.page.matrix import LETTERS
-from overlap.page.pictures import Spread, families, planes, spread
+from overlap.page.pictures import Spread, family_pictures, planes, spread
 from overlap.records.models import MODELS, is_absent
 from overlap.show.answer import HOW, answers, unstable_cases
 from overlap.show.claim_words import GLYPHS, bound, closing, measured
@@ -105,7 +105,7 @@ def _run(source: Source, number: int, output: Path) -> Run:
     found = list(workloads(source))
     judged = _judged(source)
     models = {row.model for each in found for case in each.cases for row in case.rows}
-    shown_families = list(families(source, [METRICS["wall"], METRICS["cpu"]]))
+    shown_families = list(family_pictures(source, [METRICS["wall"], METRICS["cpu"]]))
     return Run(
         number,
         short(source.places["file"]),
@@ -173,7 +173,7 @@ def _spreads(workload: Workload) -> Iterator[Any]:
 
 
 def _with_strokes(family: Any, every: Sequence[Any]) -> dict[str, Any]:
-    backends = dict.fromkeys(curve.backend for each in every for curve in each.curves)
+    backends = dict.fromkeys(line.backend for each in every for line in each.lines)
     strokes = {backend: number % 9 for number, backend in enumerate(backends)}
     return {**vars(family), "stroke": strokes}
 

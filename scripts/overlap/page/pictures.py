@@ -5,12 +5,13 @@ Shapes and words tell things apart, colours only repeat them.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from overlap.base.units import digits, plain
+from overlap.judge.curves import Family, best_of_models, families
 from overlap.judge.metrics import Metric, log_ratio
 from overlap.judge.series import Series, Source
 from overlap.judge.statistics import paired
@@ -48,8 +49,8 @@ class Axis:
         """At 1, 2 and 5 times powers of ten, thinned until there are few of them."""
         first, last = (math.floor(end / math.log(10)) for end in (self.low, self.high))
         found: list[float] = []
-        for digits in ((1, 2, 5), (1,)):
-            found = [d * 10.0**power for power in range(first, last + 1) for d in digits]
+        for steps in ((1, 2, 5), (1,)):
+            found = [s * 10.0**power for power in range(first, last + 1) for s in steps]
             found = [value for value in found if self.low <= math.log(value) <= self.high]
             if len(found) <= self.most:
                 break
@@ -189,11 +190,11 @@ def _levels(cores: int) -> list[int]:
     return sorted({0, 1, cores} | ({cores // 2} if cores >= 4 else set()))
 
 
-# Curves over a parameter that is all that tells cases apart.
+# Curves over a number that is swept.
 
 
 @dataclass(frozen=True)
-class Curve:
+class Line:
     backend: str
     model: str
     points: list[tuple[int, int]]
@@ -204,65 +205,40 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Family:
-    workload: str
+class FamilyPicture:
+    name: str
     key: str
     metric: Metric
-    curves: list[Curve]
+    lines: list[Line]
     ticks: list[Tick]
     levels: list[Tick]
-    cases: list[str]
 
 
-LEAST_CASES = 3  # Two make a line through anything.
+def family_pictures(source: Source, metrics: Sequence[Metric]) -> Iterator[FamilyPicture]:
+    for family in families(source):
+        for metric in metrics:
+            if picture := _family_picture(family, metric):
+                yield picture
 
 
-def families(source: Source, metrics: Sequence[Metric]) -> Iterator[Family]:
-    """Cases of a workload that differ in one number alone."""
-    measured = list(dict.fromkeys(s.case for s in source.series if s.by_block))
-    groups: dict[tuple[str, str, str], dict[str, float]] = {}
-    for case in measured:
-        parameters = source.cases.get(case)
-        for key, value in (parameters or {}).items():
-            if isinstance(value, (int, float)) and value > 0:
-                rest = repr(sorted((k, repr(v)) for k, v in parameters.items() if k != key))
-                group = groups.setdefault((case.partition("/")[0], key, rest), {})
-                group[case] = float(value)
-    for (workload, key, _), cases in groups.items():
-        if len(set(cases.values())) >= LEAST_CASES:
-            for metric in metrics:
-                if family := _family(source, workload, key, cases, metric):
-                    yield family
-
-
-def _family(
-    source: Source, workload: str, key: str, cases: Mapping[str, float], metric: Metric
-) -> Family | None:
-    found: dict[str, dict[float, float]] = {}
-    models: dict[str, str] = {}
-    for series in source.series:
-        if series.case in cases and not series.placebo_of:
-            middle = series.seen_by(metric).middle()
-            if middle:
-                found.setdefault(series.backend, {})[cases[series.case]] = middle
-                models[series.backend] = model_of(series.row)
-    chosen: dict[
-        str, str
-    ] = {}  # One loop stands for its runtime: on others it looks the same here.
-    for backend, values in found.items():
-        if len(values) >= LEAST_CASES:
-            chosen.setdefault(backend.partition(":")[0], backend)
+def _family_picture(family: Family, metric: Metric) -> FamilyPicture | None:
+    """Of each model the best backend; None where there is nothing to draw."""
+    chosen = best_of_models(family, lambda curve: curve.middles(metric))
+    middles = {
+        curve.backend: {x: y for x, y in curve.middles(metric).items() if x > 0 and y > 0}
+        for curve in chosen
+    }
+    chosen = [curve for curve in chosen if len(middles[curve.backend]) > 1]
     if not chosen:
         return None
-    along = Axis(sorted(set(cases.values())), most=4)
-    up = Axis([v for backend in chosen.values() for v in found[backend].values()], metric)
-    curves = [
-        Curve(
-            backend,
-            models[backend],
-            [(along.at(x), WIDE - up.at(y)) for x, y in sorted(found[backend].items())],
+    shown = [middles[curve.backend] for curve in chosen]
+    along = Axis(sorted({x for points in shown for x in points}), most=4)
+    up = Axis([y for points in shown for y in points.values()], metric)
+    lines = [
+        Line(
+            curve.backend, curve.model, [(along.at(x), WIDE - up.at(y)) for x, y in points.items()]
         )
-        for backend in chosen.values()
+        for curve, points in zip(chosen, shown, strict=True)
     ]
     levels = [Tick(WIDE - tick.at, tick.text) for tick in up.ticks()]
-    return Family(workload, key, metric, curves, along.ticks(), levels, list(cases))
+    return FamilyPicture(family.name, family.key, metric, lines, along.ticks(), levels)

@@ -122,3 +122,12 @@ def test_an_output_that_cannot_be_written_is_one_line(records, tmp_path, capsys,
 def test_records_without_a_sample_have_a_page_that_says_so(records):
     edit(records, lambda record: [record] if record["kind"] == "head" else [])
     assert "Nothing was measured" in page_of(records).read_text()
+
+
+def test_a_family_is_a_curve_of_each_model(tmp_path):
+    path = tmp_path / "r.jsonl.gz"
+    shutil.copy(ROOT / "results" / "epyc_2_cores" / "curves.jsonl.gz", path)
+    text = page_of(path).read_text()
+    for family in ("gather/grain", "gather/grain_coarse"):
+        assert text.count(f"<strong>{family}</strong> wall time over work") == 1
+    assert "<title>thread_pool</title>" in text
