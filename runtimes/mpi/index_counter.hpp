@@ -28,7 +28,8 @@ public:
     index_counter(const rank_group& ranks, std::size_t workers) : ranks_(ranks), workers_(workers) {
         std::uint64_t* memory = nullptr;
         const MPI_Aint bytes = ranks_.is_root() ? counters * stride : 0;
-        check_mpi(MPI_Win_allocate(bytes, 1, MPI_INFO_NULL, ranks_.get(), &memory, &window_),
+        check_mpi(MPI_Win_allocate(bytes, 1, MPI_INFO_NULL, ranks_.get(),
+                                   static_cast<void*>(&memory), &window_),
                   "MPI_Win_allocate for the counter of tasks");
         check_mpi(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_), "MPI_Win_lock_all");
         if (ranks_.is_root()) {
