@@ -124,6 +124,7 @@ def as_line(record):
         (as_line(sample(5, counters=None)), "found neither, expected one of them"),
         (as_line(sample(5, error="limit: 3")), "found both, expected one of them"),
         (as_line(sample(5, counters={"verified": 1})), "counters.wall_s: found nothing"),
+        (as_line(sample(5, counters={"verified": True, "wall_s": 1})), "counters.verified: found"),
         (as_line(sample(5, counters={"wall_s": 1})), "no number without a receipt"),
         (as_line(sample(5, counters={"verified": 1, "wall_s": float("nan")})), "wall_s: found NaN"),
         (as_line(sample(5, counters={"verified": 1, "wall_s": 10**400})), "wall_s: found 1000"),
