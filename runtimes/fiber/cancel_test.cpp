@@ -219,7 +219,7 @@ TEST_F(fiber_cancel, thousands_of_sleepers) {
 
 TEST_F(fiber_cancel, a_runtime_may_go_with_tasks_that_were_cancelled) {
     // Handles must not outlive the runtime, so nobody may drop those of tasks that it leaves behind.
-    static std::vector<const void*> kept;
+    static auto& kept = *new std::vector<const void*>;
     {
         fiber<virtual_time_loop> other(loop);
         other.on_report([](const std::string&) {});
