@@ -32,10 +32,10 @@ def page_of(*paths):
 def in_browser(page, tmp_path):
     for name in ("node", "chromium"):
         if not shutil.which(name):
-            pytest.skip(f"{name} is not installed: apt-get install nodejs chromium")
+            pytest.skip(f"{name} is not installed: ./scripts/setup --browser")
     for name in ("playwright-core", "axe-core"):
         if not (MODULES / name).is_dir():
-            pytest.skip(f"no {name}: npm install --prefix build/browser playwright-core axe-core")
+            pytest.skip(f"no {name}: ./scripts/setup --browser")
     ran = subprocess.run(
         ["node", DRIVER, page, tmp_path],
         capture_output=True,

@@ -109,6 +109,28 @@ def test_the_servers_are_asked_for_only_with_io(place):
     assert set(servers) - set(plain) == {"nginx", "libnginx-mod-http-echo", "postgresql-15"}
 
 
+BROWSER_AND_NPM = ALL_INSTALLED | {"npm": 'echo "$*" >> npm.log'}
+
+
+def test_the_browser_is_asked_for_only_with_browser(place):
+    plain = set_up(place, user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
+    asked = NOTHING_INSTALLED | {"npm": "exit 1"}
+    browser = set_up(place, "--browser", user=somebody(), programs=asked).stderr.split()
+    assert set(browser) - set(plain) == {"chromium"}  # Who has npm keeps it.
+
+
+def test_the_modules_of_the_browser_are_fetched_once(place):
+    for _ in range(2):
+        assert set_up(place, "--browser", programs=BROWSER_AND_NPM).returncode == 0
+    (line,) = (place / "npm.log").read_text().splitlines()
+    assert "playwright-core@" in line and "axe-core@" in line
+
+
+def test_without_a_registry_tests_in_a_browser_are_skipped_in_words(place):
+    result = set_up(place, "--browser", programs=ALL_INSTALLED | {"npm": "exit 1"})
+    assert result.returncode == 0 and "tests in a browser will be skipped" in result.stderr
+
+
 SUDO = {"sudo": 'shift; exec "$@"'}
 
 
