@@ -26,6 +26,8 @@ from overlap.page.pictures import Spread, family_pictures, planes, spread
 from overlap.records.models import MODELS, is_absent
 from overlap.show.answer import HOW, answers, unstable_cases
 from overlap.show.claim_words import GLYPHS, bound, closing, measured
+from overlap.show.curves import tables_of
+from overlap.show.grid import Grid
 from overlap.show.heads import READING, contaminated_share, head_line
 
 FILES = Path(__file__).parent / "files"
@@ -55,6 +57,7 @@ class Run:
     answers: list[Any]
     planes: list[Any]
     families: list[Any]
+    curve_tables: list[Grid]
     spreads: list[Any]
     models: list[str]
     workloads: list[Workload]
@@ -116,6 +119,7 @@ def _run(source: Source, number: int, output: Path) -> Run:
         answers(source),
         list(planes(source, source.records.head["machine"]["cores"])),
         [_with_strokes(family, shown_families) for family in shown_families],
+        tables_of(source.records),
         [each for workload in found for each in _spreads(workload)],
         [model for model in MODELS if model in models],
         found,
@@ -169,7 +173,8 @@ def _spreads(workload: Workload) -> Iterator[Any]:
         for metric in workload.metrics:
             found: Spread | None = spread(table, metric)
             if found:
-                yield {**vars(found), "hidden": metric is not workload.first}
+                family = workload.name if workload.is_family else ""
+                yield {**vars(found), "hidden": metric is not workload.first, "family": family}
 
 
 def _with_strokes(family: Any, every: Sequence[Any]) -> dict[str, Any]:

@@ -1,15 +1,16 @@
 """What a page shows of one run, before it is markup: workloads, their cases, and a row a backend."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from overlap.base.units import plain
 from overlap.judge.comparison import Case, Cell, Comparison, Question
+from overlap.judge.curves import is_swept, split_name
 from overlap.judge.metrics import METRICS, Metric
 from overlap.judge.series import Series, Source, gate_name
 from overlap.judge.verdicts import MARGIN, Verdict
-from overlap.page.matrix import Packed, against_reference, of_workload, pack
+from overlap.page.matrix import Packed, against_reference, pack
 from overlap.records.models import language_of, model_of, place_of
 from overlap.show.run_page import gate_notes
 from overlap.show.verdict_page import interval, percent, ratio, verdict
@@ -88,9 +89,11 @@ class CaseTable:
 @dataclass
 class Workload:
     """`metrics` are the columns of its table, `first` the one that is judged where nobody has chosen;
-    `data` holds by metric and case what the page needs for other baselines."""
+    `data` holds by metric and case what the page needs for other baselines. The cases of a family are
+    many and alike, and shown by its curves first: `is_family` keeps their table closed."""
 
     name: str
+    is_family: bool
     unit: str
     metrics: list[Metric]
     first: Metric
@@ -103,17 +106,23 @@ class Workload:
 
 
 def workloads(source: Source) -> Iterator[Workload]:
-    for name in dict.fromkeys(series.places["workload"] for series in source.series):
-        yield _workload(of_workload(source, name), name)
+    """Each with its cases, and each family of cases by itself."""
+    groups: dict[tuple[str, bool], list[Series]] = {}
+    for series in source.series:
+        swept = is_swept(series.case)
+        name = split_name(series.case)[0] if swept else series.places["workload"]
+        groups.setdefault((name, swept), []).append(series)
+    for (name, swept), of_group in groups.items():
+        yield _workload(replace(source, series=of_group, notes=[]), name, swept)
 
 
-def _workload(source: Source, name: str) -> Workload:
+def _workload(source: Source, name: str, is_family: bool) -> Workload:
     measured = [s for s in source.series if s.by_block and not s.placebo_of]
     metrics = [METRICS[figure] for figure in FIGURES if _has(measured, METRICS[figure])]
     metrics += [METRICS[name] for name in RESPONSE if _has(measured, METRICS[name])][:1]
     metrics = metrics or [METRICS["wall"]]
     first = _first(metrics, measured)
-    found = Workload(name, source.series[0].row.unit, metrics, first)
+    found = Workload(name, is_family, source.series[0].row.unit, metrics, first)
     cases = {metric.name: against_reference(source, metric) for metric in metrics}
     packed = {metric.name: pack(source, metric, cases[metric.name]) for metric in metrics}
     for i, case in enumerate(cases[first.name]):

@@ -10,7 +10,6 @@ interval that was resampled), both of its ways are kept.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from overlap.judge.comparison import Case, Cell, Question, compare
@@ -31,12 +30,6 @@ ITSELF, NO_BLOCK, NONE = "0", "n", "."
 TIERS = "123456789abcdefghijklmnopqrstuvwxyz"
 Packed = dict[str, Any]
 Bounds = list[int | None]
-
-
-def of_workload(source: Source, workload: str) -> Source:
-    return replace(
-        source, series=[s for s in source.series if s.places["workload"] == workload], notes=[]
-    )
 
 
 def against_reference(source: Source, metric: Metric) -> list[Case]:

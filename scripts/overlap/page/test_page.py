@@ -1,5 +1,6 @@
 """The page in a real browser, and what it does with records that mean it ill."""
 
+import gzip
 import json
 import os
 import shutil
@@ -29,7 +30,7 @@ def page_of(*paths):
     return output
 
 
-def in_browser(page, tmp_path):
+def in_browser(page, records, folder):
     for name in ("node", "chromium"):
         if not shutil.which(name):
             pytest.skip(f"{name} is not installed: ./scripts/setup --browser")
@@ -37,7 +38,7 @@ def in_browser(page, tmp_path):
         if not (MODULES / name).is_dir():
             pytest.skip(f"no {name}: ./scripts/setup --browser")
     ran = subprocess.run(
-        ["node", DRIVER, page, tmp_path],
+        ["node", DRIVER, page, records, folder],
         capture_output=True,
         text=True,
         timeout=120,
@@ -45,6 +46,14 @@ def in_browser(page, tmp_path):
     )
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory):
+    """A page's records, and what a browser saw of it."""
+    folder = tmp_path_factory.mktemp("page")
+    path = write_records(folder / "r.jsonl", RATIOS, cases=("gather/a", "gather/b"))
+    return path, in_browser(page_of(path), path, folder)
 
 
 def compared(capsys, path, baseline):
@@ -55,8 +64,8 @@ def compared(capsys, path, baseline):
     return [cell for case in comparison["cases"] for cell in case["cells"]]
 
 
-def test_a_browser_shows_what_compare_says_of_every_baseline(records, tmp_path, capsys):
-    found = in_browser(page_of(records), tmp_path)
+def test_a_browser_shows_what_compare_says_of_every_baseline(used, capsys):
+    records, found = used
     assert set(found["baselines"]) == {"", "coroutine:uring", *RATIOS}
     for baseline, cells in found["baselines"].items():
         expected = {(c["case"], c["backend"]): c for c in compared(capsys, records, baseline)}
@@ -69,17 +78,45 @@ def test_a_browser_shows_what_compare_says_of_every_baseline(records, tmp_path, 
     assert found["errors"] == [] and found["requests"] == []
     assert found["violations"] == []
     assert found["wide"] == [320, 320, 320]  # In light, dark and without scripts at 320 px.
-    assert found["keyboard"] == found["mouse"] == "thread_pool"
     assert found["shared"] == found["state"] != ""
     assert found["reset"] == ""
     assert found["rows_without_scripts"] == found["rows"] > 0
+    assert found["pictures_without_scripts"] > 0
+
+
+def test_every_control_does_by_keyboard_what_it_does_by_mouse(used):
+    _, found = used
+    seen = found["mouse"]
+    assert found["keyboard"] == seen
+    selects = {"baseline", "metric", "model", "language", "verdict", "theme"}
+    one_choice = {"language"}
+    for name in selects - one_choice:
+        assert seen[name].startswith(f"#{name}="), name
+    assert seen["query"] == "#query=pool" and seen["base"] == "#baseline=thread_pool"
+    assert seen["sort 1"].startswith("#sort=") and seen["sort 2"] == seen["sort 1"] + "%3Adown"
+    assert seen["pin"].startswith("#pinned=gather")
+    assert seen["csv"] > 0 and seen["json"] > 0 and seen["link"] == "Tables"
+    assert "figures in common" in seen["file"]
+    assert {*selects, "query", "reset", "csv", "json", "base", "file"} <= set(found["reached"])
+
+
+def test_print_and_motion(used):
+    _, found = used
+    assert found["print"] == {
+        "controls": "none",
+        "back": "rgb(255, 255, 255)",
+        "wide": 794,  # A4.
+        "hidden": 0,
+        "larger": 0,
+    }
+    assert (found["reduce"], found["no-preference"]) == ("auto", "smooth")
 
 
 def test_hostile_names_are_only_text(tmp_path):
     path = write_records(tmp_path / "r.jsonl", {HOSTILE: 1.2, "thread_pool": 2.0})
     text = page_of(path).read_text()
     assert "<script>document.title" not in text and "<b>&" not in text
-    found = in_browser(path.with_suffix(".html"), tmp_path)
+    found = in_browser(path.with_suffix(".html"), path, tmp_path)
     assert found["title"] == "overlap: r" and found["errors"] == []
     assert found["wide"] == [320, 320, 320]
 
@@ -106,6 +143,13 @@ def test_a_file_that_was_cut_short_has_a_page(records, tmp_path, capsys):
     assert "thread_pool" in page_of(records).read_text()
 
 
+@pytest.mark.parametrize("name", ["standard", "peers"])
+def test_a_page_of_thousands_of_samples_is_small(tmp_path, name):
+    path = tmp_path / f"{name}.jsonl.gz"
+    shutil.copy(ROOT / "results" / "epyc_2_cores" / path.name, path)
+    assert len(gzip.compress(page_of(path).read_bytes())) < 300_000
+
+
 def test_two_runs_have_their_differences_first(records, tmp_path):
     after = write_records(tmp_path / "s.jsonl", RATIOS | {"thread_pool": 3.0}, seed=2)
     text = page_of(records, after).read_text()
@@ -124,10 +168,17 @@ def test_records_without_a_sample_have_a_page_that_says_so(records):
     assert "Nothing was measured" in page_of(records).read_text()
 
 
-def test_a_family_is_a_curve_of_each_model(tmp_path):
+def test_a_family_is_a_curve_of_each_model_and_its_cases_are_folded(tmp_path):
     path = tmp_path / "r.jsonl.gz"
     shutil.copy(ROOT / "results" / "epyc_2_cores" / "curves.jsonl.gz", path)
-    text = page_of(path).read_text()
+    page = page_of(path)
+    text = page.read_text()
+    assert text.count('<details class="family">') == 4  # Pictures and tables of two families.
+    assert "A further core pays with" in text
     for family in ("gather/grain", "gather/grain_coarse"):
         assert text.count(f"<strong>{family}</strong> wall time over work") == 1
     assert "<title>thread_pool</title>" in text
+    found = in_browser(page, path, tmp_path)
+    assert found["print"]["hidden"] == 0 and found["print"]["wide"] == 794
+    assert found["wide"] == [320, 320, 320]
+    assert found["errors"] == [] and found["violations"] == []

@@ -89,6 +89,8 @@
         const names = State.pinned();
         names.add(nameOf(row));
         State.pin(names);
+        const fold = row.closest("details");
+        if (fold) fold.open = true;
         row.scrollIntoView({ block: "center" });
         row.querySelector(".base").focus({ preventScroll: true });
     }
