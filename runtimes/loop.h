@@ -4,9 +4,9 @@
  *     bench_echo --loop=./libmy.so
  *
  * The contract, sentence by sentence, is at the head of overlap/core/event_loop.hpp; this header says
- * only how its calls look in C. In short: an operation is owned by the waiter and lent to the loop
+ * only how its calls look in C. In short: an operation is owned by the waiter and submitted to the loop
  * until the loop calls its `done`, exactly once, on the thread that is in run(), and never from inside
- * the call that lent it. After that the loop does not touch it again.
+ * the call that submitted it. After that the loop does not touch it again.
  *
  * A loop is made, used and destroyed on one thread; only post_remote may be called from others. No
  * exception, panic or longjmp may leave a function of the table.
@@ -39,19 +39,19 @@ enum overlap_operation_kind {
 /* One suspended step. */
 typedef struct overlap_operation overlap_operation;
 struct overlap_operation {
-    void (*done)(overlap_operation* self); /* the waiter's; it may free `self` or lend it again */
-    overlap_operation* next;               /* the loop's, while lent */
+    void (*done)(overlap_operation* self); /* the waiter's; it may free `self` or submit it again */
+    overlap_operation* next;               /* the loop's, while submitted */
     int32_t result;                        /* >= 0: bytes or a descriptor; < 0: -errno */
     uint8_t kind;                          /* an enum overlap_operation_kind */
-    uint8_t state;                         /* the loop's, while lent */
+    uint8_t state;                         /* the loop's, while submitted */
     uint16_t tag;                          /* the waiter's; loops leave it alone */
 };
 
 /* A wait until a deadline. */
 typedef struct overlap_timer {
     overlap_operation operation;
-    int64_t deadline; /* nanoseconds, as of now(); the loop's to set and use, while lent */
-    void* scratch;    /* the loop's, while lent */
+    int64_t deadline; /* nanoseconds, as of now(); the loop's to set and use, while submitted */
+    void* scratch;    /* the loop's, while submitted */
 } overlap_timer;
 
 /* One step of I/O on a stream socket in non-blocking mode. What `data` points to stays valid until the
@@ -61,7 +61,7 @@ typedef struct overlap_io {
     int32_t descriptor;
     void* data;
     size_t size;   /* bytes */
-    void* scratch; /* the loop's, while lent */
+    void* scratch; /* the loop's, while submitted */
 } overlap_io;
 
 /* The calls of a loop. `loop` is what create() returned. Where a function can fail in words, it writes
@@ -85,7 +85,7 @@ typedef struct overlap_loop_table {
     int64_t (*now)(void* loop);
     void (*post)(void* loop, overlap_operation* operation);
     void (*post_remote)(void* loop, overlap_operation* operation);
-    /* These three return 0, or -ENOMEM when the loop has no memory: nothing is lent then. */
+    /* These three return 0, or -ENOMEM when the loop has no memory: nothing is submitted then. */
     int (*call_at)(void* loop, overlap_timer* timer, int64_t deadline);
     int (*submit)(void* loop, overlap_io* io);
     int (*cancel)(void* loop, overlap_operation* operation);

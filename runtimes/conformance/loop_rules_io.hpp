@@ -407,7 +407,7 @@ std::vector<rule> io_rules() {
         "A read and a write, one of each, may wait on one descriptor at once.";
     return {
         rule_of<required_submit_never_completes_inside_the_call<Loop>>(
-            "`done` is called from inside run() and never from inside the call that lent it.",
+            "`done` is called from inside run() and never from inside the call that submitted it.",
             where, need::io),
         rule_of<required_read_and_write_carry_bytes<Loop>>(
             "read and write: result is how many bytes.", operation_contract, need::io),

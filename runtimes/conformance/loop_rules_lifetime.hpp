@@ -164,7 +164,7 @@ void required_destroying_a_loop_calls_no_waiting_io() {
     }
     expect_equal(reading.completions + writing.completions + accepting.completions, 0,
                  "operations that completed when the loop was destroyed");
-    // They are their owner's again, who may lend them to another loop.
+    // They are their owner's again, who may submit them to another loop.
     Loop next;
     send_all(stream.far, "x");
     receive_available(full.far);
@@ -352,7 +352,7 @@ std::vector<rule> lifetime_rules() {
     constexpr std::string_view freed =
         "The loop does not touch the operation after calling `done`, which may free it.";
     constexpr std::string_view destroyed =
-        "Destroying a loop calls nobody's `done`; what was lent to it is its owner's again.";
+        "Destroying a loop calls nobody's `done`; what was submitted to it is its owner's again.";
     constexpr std::string_view closed = "A descriptor that a loop was given is closed through it.";
     return {
         rule_of<required_operations_are_freed_inside_their_done<Loop>>(freed, where),

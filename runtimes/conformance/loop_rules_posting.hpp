@@ -70,7 +70,7 @@ void required_post_leaves_the_result() {
 }
 
 template <event_loop Loop>
-void required_operation_is_lent_again_inside_its_done() {
+void required_operation_is_submitted_again_inside_its_done() {
     constexpr int rounds = 10'000;
     post_probe op;
     Loop loop;
@@ -348,12 +348,12 @@ std::vector<rule> posting_rules() {
         rule_of<required_posts_run_in_order<Loop>>(
             "Operations posted run in the order of the calls.", where),
         rule_of<required_post_never_completes_inside_the_call<Loop>>(
-            "`done` is called from inside run() and never from inside the call that lent it.",
+            "`done` is called from inside run() and never from inside the call that submitted it.",
             where),
         rule_of<required_post_leaves_the_result<Loop>>(
             "post: `result` is left as the waiter set it.", operation_contract),
-        rule_of<required_operation_is_lent_again_inside_its_done<Loop>>(
-            "`done` may free the operation, or lend it again to any loop.", where),
+        rule_of<required_operation_is_submitted_again_inside_its_done<Loop>>(
+            "`done` may free the operation, or submit it again to any loop.", where),
         rule_of<required_cancel_of_a_posted_operation_changes_nothing<Loop>>(
             "Cancelling a posted operation changes nothing.", where),
         rule_of<required_run_returns_after_stop_and_goes_on_in_the_next<Loop>>(

@@ -308,7 +308,7 @@ std::vector<rule> timer_rules() {
         rule_of<required_100000_timers_at_once<Loop>>(
             "call_at completes `op` with 0, exactly once.", where),
         rule_of<required_timer_is_armed_again_inside_its_done<Loop>>(
-            "`done` may free the operation, or lend it again to any loop.", where),
+            "`done` may free the operation, or submit it again to any loop.", where),
         rule_of<required_cancelled_timers_complete_once<Loop>>(cancelled, where),
         rule_of<required_cancel_completes_nothing_outside_run<Loop>>(
             "`done` is called from inside run().", where),
@@ -317,7 +317,7 @@ std::vector<rule> timer_rules() {
         rule_of<required_cancel_beside_completion_completes_once<Loop>>(cancelled, where),
         rule_of<required_cancel_after_completion_changes_nothing<Loop>>(cancelled, where),
         rule_of<required_cancelled_timer_is_armed_again_inside_its_done<Loop>>(
-            "`done` may free the operation, or lend it again to any loop.", where),
+            "`done` may free the operation, or submit it again to any loop.", where),
         rule_of<required_timers_complete_while_an_operation_reposts_itself<Loop>>(
             "Operations that keep posting themselves do not keep timers from completing.", where,
             need::real_time),

@@ -1,4 +1,4 @@
-// What rules lend to a loop and how they drive it: operations that record what became of them.
+// What rules submit to a loop and how they drive it: operations that record what became of them.
 #pragma once
 
 #include <overlap/conformance/violation.hpp>
@@ -114,7 +114,8 @@ void run_until_complete(Loop& loop, ForEach for_each) {
     for_each([&](auto& op) { op.awaited_by = op.completions == 0 ? &all : nullptr; });
     loop.run();
     for_each([&](auto& op) { op.awaited_by = nullptr; });
-    expect_equal(all.left(), 0U, "operations still lent to the loop when run() returned unstopped");
+    expect_equal(all.left(), 0U,
+                 "operations still submitted to the loop when run() returned unstopped");
 }
 }  // namespace detail
 

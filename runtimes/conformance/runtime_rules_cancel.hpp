@@ -340,7 +340,7 @@ task_of<Runtime, int> cancel_sleepers(Runtime& runtime, task_counts& counts, std
     return cancel_and_join(runtime, background, nanoseconds(0), 1);
 }
 
-/// Of those with a stack each, fewer; at least as many as a loop takes in several turns.
+/// Of those with a stack each, fewer; at least as many as a loop takes in several iterations.
 template <any_runtime Runtime>
 void required_a_hundred_thousand_sleepers_are_cancelled() {
     require_cancelling<Runtime>();

@@ -51,7 +51,7 @@ std::vector<mistake> mistakes_with_posts() {
             {{"required_post_leaves_the_result", "completed with 0; expected: 42"}}),
         breaks<loses_what_is_posted_inside_its_done>(
             "loses_what_is_posted_inside_its_done",
-            {{"required_operation_is_lent_again_inside_its_done", hung}}),
+            {{"required_operation_is_submitted_again_inside_its_done", hung}}),
         breaks<cancels_posts>("cancels_posts",
                               {{"required_cancel_of_a_posted_operation_changes_nothing",
                                 "a posted operation completed with -125"}}),
@@ -86,14 +86,14 @@ std::vector<mistake> mistakes_with_posts() {
             "wakes_whoever_has_its_number",
             {{"stochastic_loop_may_be_gone_before_post_remote_returns",
               "sockets that nobody has written to"}}),
-        breaks<starves_beside_posts<lent_by::post_remote>>(
+        breaks<starves_beside_posts<submitted_by::post_remote>>(
             "starves_remote_posts_beside_posts",
             {{"required_remote_posts_complete_while_an_operation_reposts_itself", hung}}),
-        breaks<starves_beside_posts<lent_by::call_at>>(
+        breaks<starves_beside_posts<submitted_by::call_at>>(
             "starves_timers_beside_posts",
             {{"required_timers_complete_while_an_operation_reposts_itself", hung},
              {"required_due_timer_goes_before_posts_that_compute", "after 64 of 64"}}),
-        breaks<starves_beside_posts<lent_by::submit>>(
+        breaks<starves_beside_posts<submitted_by::submit>>(
             "starves_io_beside_posts",
             {{"required_io_completes_while_an_operation_reposts_itself", hung},
              {"required_due_io_goes_before_posts_that_compute", "after 64 of 64"}}),

@@ -20,7 +20,7 @@
 //   loop.submit(op)        Starts one step of I/O. A read and a write, one of each, may wait on one
 //                          descriptor at once; so may any number of accepts, which complete in the
 //                          order of the calls.
-//   loop.cancel(op)        Asks that `op`, lent to this loop by call_at or submit, complete now. It
+//   loop.cancel(op)        Asks that `op`, submitted to this loop by call_at or submit, complete now. It
 //                          still completes exactly once: with -ECANCELED, or with its own result if
 //                          that came first. Cancelling a posted operation, or one that has
 //                          completed and still exists, changes nothing.
@@ -35,9 +35,9 @@
 //                from others. Two loops on two threads know nothing of each other. What was posted
 //                may run, and the loop be destroyed, before post_remote has returned on its thread:
 //                that the call touches nothing of the loop by then is the loop's business.
-//   Completion   `done` is called exactly once for each time an operation is lent, from inside
-//                run() and never from inside the call that lent it. The loop does not touch the
-//                operation afterwards: `done` may free it, or lend it again to any loop.
+//   Completion   `done` is called exactly once for each time an operation is submitted, from inside
+//                run() and never from inside the call that submitted it. The loop does not touch the
+//                operation afterwards: `done` may free it, or submit it again to any loop.
 //   Fairness     Operations that keep posting themselves do not keep timers, I/O and remote posts
 //                from completing. What is due, a timer or I/O that has completed, goes before what
 //                was only posted, however much of that there is and however long it takes: a loop
@@ -53,9 +53,9 @@
 //   Exceptions   The constructor may throw std::system_error, and so may run() if the kernel refuses
 //                to let it wait, which is an error nobody can mend; the loop is then good for being
 //                destroyed. Of the other calls, only call_at, submit and cancel may throw, and then
-//                std::bad_alloc with nothing lent. Posts do not fail: an operation's `next` is there
+//                std::bad_alloc with nothing submitted. Posts do not fail: an operation's `next` is there
 //                for a queue.
-//   Destruction  Destroying a loop calls nobody's `done`; what was lent to it is its owner's again.
+//   Destruction  Destroying a loop calls nobody's `done`; what was submitted to it is its owner's again.
 //                What the loop opened, it closes.
 #pragma once
 

@@ -24,12 +24,12 @@ public:
     io_deadline& operator=(const io_deadline&) = delete;
     ~io_deadline() { stop(); }
 
-    /// To be called before `limited` is lent. Throws std::bad_alloc.
+    /// To be called before `limited` is submitted. Throws std::bad_alloc.
     void start(operation* limited) {
         entry_.limited = limited;
         entry_.queue.add(&entry_, entry_.deadline);
     }
-    /// To be called when the operation is lent no more.
+    /// To be called when the operation is submitted no more.
     void stop() noexcept { entry_.queue.remove(&entry_); }
     [[nodiscard]] bool has_come() const noexcept { return entry_.has_come; }
 

@@ -5,7 +5,7 @@
 
 namespace overlap {
 
-/// Posts to a loop and cancels what was lent to it. A runtime has one; the loop must outlive it. Used
+/// Posts to a loop and cancels what was submitted to it. A runtime has one; the loop must outlive it. Used
 /// on the loop's thread.
 class loop_reference {
 public:

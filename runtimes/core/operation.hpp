@@ -27,16 +27,16 @@ enum class operation_kind : std::uint8_t {
     close,    ///< nothing else may be waiting on the descriptor; result: 0
 };
 
-/// One suspended step. The waiter owns it and lends it to a loop until `done` is called.
+/// One suspended step. The waiter owns it and submits it to a loop, to which it belongs until `done` is called.
 struct operation {
-    /// Called exactly once for each time the operation is lent, on the loop's thread and never from
-    /// inside the call that lent it. By then the loop has let go of the operation: `done` may free
-    /// it or lend it again.
+    /// Called exactly once for each time the operation is submitted, on the loop's thread and never from
+    /// inside the call that submitted it. By then the loop has let go of the operation: `done` may free
+    /// it or submit it again.
     void (*done)(operation* self) noexcept = nullptr;
-    operation* next = nullptr;  ///< The loop's, while lent.
+    operation* next = nullptr;  ///< The loop's, while submitted.
     int result = 0;             ///< >= 0: bytes or a descriptor; < 0: -errno.
     operation_kind kind = operation_kind::post;
-    std::uint8_t state = 0;  ///< The loop's, while lent.
+    std::uint8_t state = 0;  ///< The loop's, while submitted.
     std::uint16_t tag = 0;   ///< The waiter's; loops leave it alone.
 
     constexpr operation() = default;
@@ -48,7 +48,7 @@ struct operation {
 /// A wait until a deadline.
 struct timer_operation : operation {
     time_point deadline{};
-    void* scratch = nullptr;  ///< The loop's, while lent.
+    void* scratch = nullptr;  ///< The loop's, while submitted.
 
     constexpr timer_operation() : operation(nullptr, operation_kind::timer) {}
     constexpr explicit timer_operation(void (*callback)(operation*) noexcept)
@@ -61,7 +61,7 @@ struct io_operation : operation {
     int descriptor = -1;
     void* data = nullptr;
     std::size_t size = 0;     ///< In bytes.
-    void* scratch = nullptr;  ///< The loop's, while lent.
+    void* scratch = nullptr;  ///< The loop's, while submitted.
 
     constexpr io_operation() = default;
     constexpr io_operation(operation_kind what, void (*callback)(operation*) noexcept)

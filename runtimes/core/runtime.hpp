@@ -72,8 +72,8 @@ namespace overlap {
 inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
 /// Of the tasks of gathers so many are started before those that are ready have their
-/// turn: few enough for what they use to stay in a cache, enough to pay for the turn.
-inline constexpr std::size_t starts_in_turn = 128;
+/// turn: few enough for what they use to stay in a cache, enough to pay for the iteration.
+inline constexpr std::size_t starts_in_iteration = 128;
 
 /// A runtime met a limit of the machine (descriptors, processes, mappings, memory). what() names
 /// the limit, its value and how far the runtime came, in one line.

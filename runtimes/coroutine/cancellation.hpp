@@ -1,7 +1,7 @@
 // How a task that waits is ended from outside.
 //
 // A promise notes where in its frame that lies what the task waits for: in bits beside its index, so
-// tasks that wait take no more memory for it. cancel_waits() follows the notes down to what was lent
+// tasks that wait take no more memory for it. cancel_waits() follows the notes down to what was submitted
 // to the loop, and has the loop complete it; nobody's code runs meanwhile. When that has completed, the
 // frame is destroyed instead of resumed, and then those of the tasks that waited for it, inside out:
 // their destructors are the clean-up. (D. Kühl, M. Nadolski, "Add a coroutine task type", P3552, ends
@@ -37,7 +37,7 @@ struct task_target;
 /// What a suspended coroutine waits for: where it is that a note says.
 enum class awaited : std::uint8_t {
     unknown,    ///< Nothing, or what cannot be cancelled.
-    operation,  ///< An operation lent to the loop.
+    operation,  ///< An operation submitted to the loop.
     child,      ///< An awaited_task.
     children,   ///< A gathered_tasks.
     other,      ///< A cancel_hook.

@@ -166,7 +166,7 @@ public:
     }
 
 private:
-    /// In a later turn.
+    /// In a later iteration of the loop.
     static std::coroutine_handle<> go_on(detail::unfinished_gather& self) noexcept {
         auto& gather = static_cast<gather_awaiter&>(self);
         if (gather.target_.waiter_is_cancelled()) {

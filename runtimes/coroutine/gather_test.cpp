@@ -279,12 +279,12 @@ TEST_F(gather_test, has_few_in_flight_that_only_yield) {
     run([&]() -> task<> {
         co_await runtime().gather(10'000, [&](std::size_t) { return leaf(runtime(), now, most); });
     });
-    EXPECT_EQ(most, starts_in_turn);
+    EXPECT_EQ(most, starts_in_iteration);
     most = 0;
     run([&]() -> task<> { co_await branch(runtime(), 4, now, most); });
     EXPECT_EQ(now, 0U);
     EXPECT_GT(most, 1U);
-    EXPECT_LE(most, starts_in_turn) << "of ten thousand leaves";
+    EXPECT_LE(most, starts_in_iteration) << "of ten thousand leaves";
 }
 
 TEST_F(gather_test, has_all_in_flight_that_wait) {
@@ -314,7 +314,7 @@ TEST_F(gather_test, cancelled_before_all_have_started_starts_no_more) {
         EXPECT_THROW(co_await std::move(gathering), std::system_error);
     });
     EXPECT_GE(started, 1U);
-    EXPECT_LE(started, 2 * starts_in_turn);
+    EXPECT_LE(started, 2 * starts_in_iteration);
 }
 
 TEST_F(gather_test, abandoned_before_all_have_started_frees_those_that_have) {

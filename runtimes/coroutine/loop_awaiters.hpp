@@ -1,4 +1,4 @@
-// The awaitables that lend an operation to a loop: sleeping, yielding and I/O. Each lives in the
+// The awaitables that submit an operation to a loop: sleeping, yielding and I/O. Each lives in the
 // waiting coroutine's frame and holds the operation itself, so waiting allocates nothing.
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace overlap::detail {
 
-/// A million of these may wait at once, so until the timer is lent, the field that is then the
+/// A million of these may wait at once, so until the timer is submitted, the field that is then the
 /// loop's holds the loop's address.
 template <event_loop Loop>
 class [[nodiscard]] sleep_awaiter {

@@ -60,7 +60,7 @@ struct in_frame_operation : Operation {
     template <class... Arguments>
     explicit in_frame_operation(Arguments... arguments) : Operation(arguments..., &resume<false>) {}
 
-    /// To be called before the operation is lent. Returns whether the waiter was cancelled: then the
+    /// To be called before the operation is submitted. Returns whether the waiter was cancelled: then the
     /// operation must be posted instead, as if it had completed with -ECANCELED. A derived operation that
     /// has a `done` of its own sets it before. Throws std::length_error when the operation lies
     /// before the frame, or further behind its start than the tag can count, 512 KiB.

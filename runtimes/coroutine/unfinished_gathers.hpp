@@ -42,7 +42,7 @@ public:
         if (gather.outer != nullptr) gather.outer->inner = gather.inner;
     }
 
-    /// How many of so many children may start in this turn.
+    /// How many of so many children may start in this iteration.
     [[nodiscard]] std::size_t grant(std::size_t wanted) noexcept {
         const std::size_t granted = std::min(wanted, left_);
         left_ -= granted;
@@ -62,7 +62,7 @@ private:
 
     void take_turn() noexcept {
         is_posted_ = false;
-        left_ = starts_in_turn;
+        left_ = starts_in_iteration;
         while (innermost_ != nullptr && left_ != 0) innermost_->go_on(*innermost_).resume();
         if (innermost_ != nullptr) post();
     }
@@ -70,7 +70,7 @@ private:
     duty more_;
     const loop_reference& loop_;
     unfinished_gather* innermost_ = nullptr;
-    std::size_t left_ = starts_in_turn;  ///< That may start in this turn.
+    std::size_t left_ = starts_in_iteration;  ///< That may start in this iteration.
     bool is_posted_ = false;
 };
 

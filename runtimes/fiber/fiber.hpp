@@ -55,7 +55,7 @@ public:
     fiber& operator=(const fiber&) = delete;
 
     /// Tasks that have not ended are reported and forgotten: their stacks are given back without
-    /// running destructors. What they had lent to the loop is cancelled first, and the loop run
+    /// running destructors. What they had submitted to the loop is cancelled first, and the loop run
     /// until it has let go of it; a loop that throws then is reported, and must not be run again.
     ~fiber() {
         if (scheduler_.busy() == 0) return;
@@ -105,7 +105,7 @@ public:
                 runner& child = scheduler_.take();
                 ++all.pending;
                 scheduler_.start(child, all);
-                if ((all.next + 1) % starts_in_turn == 0) yield();
+                if ((all.next + 1) % starts_in_iteration == 0) yield();
             }
         } catch (...) {
             all.fail_next();

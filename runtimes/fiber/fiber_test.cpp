@@ -289,7 +289,7 @@ struct counts_end {
     ~counts_end() { ++ends; }
 };
 
-TYPED_TEST(fiber_on, takes_back_what_it_lent_when_tasks_are_left) {
+TYPED_TEST(fiber_on, takes_back_what_it_submitted_when_tasks_are_left) {
     auto& runtime = *this->runtime_;
     std::string reported;
     runtime.on_report([&](const std::string& line) { reported += line; });

@@ -33,10 +33,10 @@ struct assignment {
 /// and no more. One cache line; the frames of the task lie just below.
 class alignas(64) runner : public context {
 public:
-    /// Gives control back to the resumer. `lent` is the operation that will resume this runner;
+    /// Gives control back to the resumer. `submitted` is the operation that will resume this runner;
     /// `shielded` when it must not be cancelled.
-    void suspend_for(operation* lent, bool shielded = false) noexcept {
-        lent_ = lent;
+    void suspend_for(operation* submitted, bool shielded = false) noexcept {
+        submitted_ = submitted;
         waits_for_ = shielded ? waiting::shielded : waiting::operation;
         suspend(nullptr);
         waits_for_ = waiting::nothing;
@@ -50,7 +50,7 @@ public:
     }
     /// For a hook: from now on what was posted will resume this runner, and nothing else.
     void expect(operation& posted) noexcept {
-        lent_ = &posted;
+        submitted_ = &posted;
         waits_for_ = waiting::shielded;
     }
     /// The resumer resumes `next`, if there is one, and in its time somebody this one.
@@ -63,7 +63,7 @@ public:
     /// loop does; then it may be called again.
     void cancel(std::uint16_t level, const loop_reference& loop) {
         if (!cancelling_.request(level)) return;
-        if (waits_for_ == waiting::operation) loop.cancel(lent_);
+        if (waits_for_ == waiting::operation) loop.cancel(submitted_);
         if (waits_for_ == waiting::other) hook_->cancel(*hook_, loop);
     }
 
@@ -84,7 +84,7 @@ private:
 
     scheduler& home_;
     union {
-        operation* lent_ = nullptr;
+        operation* submitted_ = nullptr;
         cancel_hook* hook_;
     };
     cancel_state cancelling_;
@@ -152,7 +152,7 @@ public:
             const runner& one = *runner_of(each);
             if (one.waits_for_ == runner::waiting::operation ||
                 one.waits_for_ == runner::waiting::shielded) {
-                visit(*one.lent_);
+                visit(*one.submitted_);
             }
         });
     }

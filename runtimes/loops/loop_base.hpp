@@ -22,7 +22,7 @@ namespace overlap {
 ///       there is some, the remote queue's wake descriptor is readable, or the time is over
 ///       (0: does not sleep; nothing: for as long as it takes). Throws std::system_error for
 ///       errors of the kernel that it does not expect;
-///   bool io_pending()  whether any I/O is lent to it;
+///   bool io_pending()  whether any I/O is submitted to it;
 ///   void cancel_io(io_operation*)  completes it with -ECANCELED unless it has completed already.
 template <class Loop>
 class loop_base {

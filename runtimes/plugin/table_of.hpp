@@ -80,7 +80,7 @@ struct table_functions {
     }
 
     template <class Call>
-    static int lend(Call call) noexcept {
+    static int status_of(Call call) noexcept {
         try {
             call();
             return 0;
@@ -95,15 +95,15 @@ struct table_functions {
     }
 
     static int call_at(void* loop, overlap_timer* timer, std::int64_t deadline) noexcept {
-        return lend([&] {
+        return status_of([&] {
             of(loop).call_at(reinterpret_cast<timer_operation*>(timer), time_of(deadline));
         });
     }
     static int submit(void* loop, overlap_io* io) noexcept {
-        return lend([&] { of(loop).submit(reinterpret_cast<io_operation*>(io)); });
+        return status_of([&] { of(loop).submit(reinterpret_cast<io_operation*>(io)); });
     }
     static int cancel(void* loop, overlap_operation* op) noexcept {
-        return lend([&] { of(loop).cancel(of(op)); });
+        return status_of([&] { of(loop).cancel(of(op)); });
     }
 
     static int run(void* loop, char* reason, std::size_t capacity) noexcept {

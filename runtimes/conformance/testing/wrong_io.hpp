@@ -35,12 +35,12 @@ public:
 class watches_io : public wrong_loop {
 public:
     void submit(io_operation* op) override {
-        take_over(op, lent_by::submit);
+        take_over(op, submitted_by::submit);
         right_.submit(op);
     }
 
 private:
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         spoil(static_cast<io_operation&>(*op));
         op->done(op);
     }
@@ -99,7 +99,7 @@ public:
         auto& at = listeners_[op->descriptor];
         if (at.busy) return at.stack.push_back(op);
         at.busy = true;
-        take_over(op, lent_by::submit);
+        take_over(op, submitted_by::submit);
         right_.submit(op);
     }
     void cancel(operation* op) override {
@@ -115,7 +115,7 @@ private:
         std::vector<io_operation*> stack;
     };
 
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         auto& at = listeners_[static_cast<io_operation*>(op)->descriptor];
         at.busy = false;
         if (!at.stack.empty()) {
@@ -135,12 +135,12 @@ public:
     void submit(io_operation* op) override {
         if (op->kind == operation_kind::accept) return right_.submit(op);
         if (!busy_.insert(op->descriptor).second) return;
-        take_over(op, lent_by::submit);
+        take_over(op, submitted_by::submit);
         right_.submit(op);
     }
 
 private:
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         busy_.erase(static_cast<io_operation*>(op)->descriptor);
         op->done(op);
     }
@@ -152,11 +152,11 @@ private:
 class does_not_wait_for_io : public wrong_loop {
 public:
     void post(operation* op) override {
-        take_over(op, lent_by::post);
+        take_over(op, submitted_by::post);
         right_.post(op);
     }
     void call_at(timer_operation* op, time_point deadline) override {
-        take_over(op, lent_by::call_at);
+        take_over(op, submitted_by::call_at);
         right_.call_at(op, deadline);
     }
     void submit(io_operation* op) override { waiting_.push_back(op); }
@@ -170,7 +170,7 @@ public:
     }
 
 private:
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         op->done(op);
         look();
     }
@@ -184,7 +184,7 @@ private:
             if (op->descriptor >= 0 && ::poll(&now, 1, 0) == 0) {
                 waiting_.push_back(op);
             } else {
-                if (!is_taken_over(op)) take_over(op, lent_by::submit);
+                if (!is_taken_over(op)) take_over(op, submitted_by::submit);
                 right_.submit(op);
             }
         }

@@ -23,8 +23,8 @@ struct right_loop : poll_loop {
     using poll_loop::timers_;
 };
 
-/// Which call lent an operation.
-enum class lent_by { post, post_remote, call_at, submit };
+/// Which call submitted an operation.
+enum class submitted_by { post, post_remote, call_at, submit };
 
 /// Forwards to a right loop. What a derived class has taken over comes to its completed() before
 /// the operation's own `done`.
@@ -33,7 +33,7 @@ public:
     wrong_loop() = default;
     wrong_loop(const wrong_loop&) = delete;
     wrong_loop& operator=(const wrong_loop&) = delete;
-    /// Gives back what has been taken over, so that its owner may lend it to another loop.
+    /// Gives back what has been taken over, so that its owner may submit it to another loop.
     virtual ~wrong_loop() {
         for (operation* op : taken_over()) give_back(op);
     }
@@ -50,7 +50,7 @@ public:
 
 protected:
     /// Calls completed(op, by) in place of the operation's own `done`. Any thread.
-    void take_over(operation* op, lent_by by) {
+    void take_over(operation* op, submitted_by by) {
         const std::scoped_lock lock(mutex_);
         registry_[op] = {.owner = this, .done = op->done, .by = by};
         op->done = &intercept;
@@ -70,10 +70,10 @@ protected:
         return registry_.contains(op);
     }
 
-    /// The operation's own `done` is in place again. Returns which call had lent it.
-    static lent_by give_back(operation* op) { return extract(op).by; }
+    /// The operation's own `done` is in place again. Returns which call had submitted it.
+    static submitted_by give_back(operation* op) { return extract(op).by; }
 
-    virtual void completed(operation* op, lent_by) noexcept { op->done(op); }
+    virtual void completed(operation* op, submitted_by) noexcept { op->done(op); }
 
     /// Runs `op` from inside run(), with this result.
     void complete_later(operation* op, int result) {
@@ -81,7 +81,7 @@ protected:
         right_.due_.push(op);
     }
 
-    /// Calls the `done` of `op` from inside run(), once more than it was lent.
+    /// Calls the `done` of `op` from inside run(), once more than it was submitted.
     void complete_again(operation* op) { right_.post(new encore(op)); }
 
     right_loop right_;
@@ -90,7 +90,7 @@ private:
     struct taken {
         wrong_loop* owner;
         void (*done)(operation*) noexcept;
-        lent_by by;
+        submitted_by by;
     };
 
     struct encore : operation {
@@ -125,7 +125,7 @@ protected:
     [[nodiscard]] bool is_running(const operation* op) const noexcept { return op == running_; }
 
 private:
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         running_ = op;
         op->done(op);
         running_ = nullptr;
@@ -137,7 +137,7 @@ private:
 /// Looks at what `Watching` takes over once more when its `done` has returned.
 template <class Watching>
 class touches_after_done : public Watching {
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         op->done(op);
         [[maybe_unused]] const volatile int seen = static_cast<volatile operation*>(op)->result;
     }

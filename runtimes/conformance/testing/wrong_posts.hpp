@@ -19,21 +19,21 @@ namespace overlap::conformance::wrong_loops {
 /// Runs the operation posted last first, as a loop with a stack for a queue would.
 class runs_posts_last_in_first_out : public wrong_loop {
 public:
-    runs_posts_last_in_first_out() { turn_.loop = this; }
+    runs_posts_last_in_first_out() { iteration_.loop = this; }
 
     void post(operation* op) override {
         op->next = top_;
         top_ = op;
-        if (std::exchange(turn_.posted, true)) return;
-        right_.post(&turn_);
+        if (std::exchange(iteration_.posted, true)) return;
+        right_.post(&iteration_);
     }
 
 private:
-    struct turn : operation {
-        turn() : operation(&run) {}
+    struct iteration : operation {
+        iteration() : operation(&run) {}
 
         static void run(operation* op) noexcept {
-            auto& self = static_cast<turn&>(*op);
+            auto& self = static_cast<iteration&>(*op);
             self.posted = false;
             operation* first = std::exchange(self.loop->top_, nullptr);
             while (first != nullptr) {
@@ -48,7 +48,7 @@ private:
     };
 
     operation* top_ = nullptr;
-    turn turn_;
+    iteration iteration_;
 };
 
 /// Takes a call from outside run() for one that may run the operation at once.
@@ -73,23 +73,23 @@ private:
 class clears_the_result_of_posts : public wrong_loop {
 public:
     void post(operation* op) override {
-        take_over(op, lent_by::post);
+        take_over(op, submitted_by::post);
         right_.post(op);
     }
 
 private:
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         op->result = 0;
         op->done(op);
     }
 };
 
-/// Still holds the operation for lent while its `done` runs, and so forgets that it is lent again.
+/// Takes the operation for submitted still, while its `done` runs, and so forgets that it is submitted again.
 class loses_what_is_posted_inside_its_done : public knows_what_runs {
 public:
     void post(operation* op) override {
         if (is_running(op)) return;
-        take_over(op, lent_by::post);
+        take_over(op, submitted_by::post);
         right_.post(op);
     }
 };
@@ -129,41 +129,41 @@ private:
     bool running_ = false;
 };
 
-/// Counts what is lent, and ends when that is nothing.
+/// Counts what is submitted, and ends when that is nothing.
 class returns_for_want_of_work : public wrong_loop {
 public:
     void post(operation* op) override {
-        count(op, lent_by::post);
+        count(op, submitted_by::post);
         right_.post(op);
     }
     void post_remote(operation* op) override {
-        count(op, lent_by::post_remote);
+        count(op, submitted_by::post_remote);
         right_.post_remote(op);
     }
     void call_at(timer_operation* op, time_point deadline) override {
-        count(op, lent_by::call_at);
+        count(op, submitted_by::call_at);
         right_.call_at(op, deadline);
     }
     void submit(io_operation* op) override {
-        count(op, lent_by::submit);
+        count(op, submitted_by::submit);
         right_.submit(op);
     }
     void run() override {
-        if (lent_ == 0) right_.stop();
+        if (submitted_ == 0) right_.stop();
         right_.run();
     }
 
 private:
-    void count(operation* op, lent_by by) {
-        ++lent_;
+    void count(operation* op, submitted_by by) {
+        ++submitted_;
         take_over(op, by);
     }
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         op->done(op);
-        if (--lent_ == 0) right_.stop();
+        if (--submitted_ == 0) right_.stop();
     }
 
-    std::atomic<int> lent_ = 0;
+    std::atomic<int> submitted_ = 0;
 };
 
 /// Has room for so many remote posts; a derived class says what becomes of more.
@@ -172,13 +172,13 @@ public:
     void post_remote(operation* op) override {
         if (queued_ >= 50) return overflow(op);
         ++queued_;
-        take_over(op, lent_by::post_remote);
+        take_over(op, submitted_by::post_remote);
         right_.post_remote(op);
     }
 
 private:
     virtual void overflow(operation* op) = 0;
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         --queued_;
         op->done(op);
     }
@@ -197,19 +197,19 @@ class runs_remote_posts_beyond_its_queue_at_once : public has_a_short_remote_que
 /// Takes remote posts off a stack, and does not turn them round.
 class reverses_remote_posts : public wrong_loop {
 public:
-    reverses_remote_posts() { turn_.loop = this; }
+    reverses_remote_posts() { iteration_.loop = this; }
 
     void post_remote(operation* op) override {
         const std::scoped_lock lock(mutex_);
-        if (stack_.empty()) right_.post_remote(&turn_);
+        if (stack_.empty()) right_.post_remote(&iteration_);
         stack_.push_back(op);
     }
 
 private:
-    struct turn : operation {
-        turn() : operation(&run) {}
+    struct iteration : operation {
+        iteration() : operation(&run) {}
         static void run(operation* op) noexcept {
-            auto& loop = *static_cast<turn*>(op)->loop;
+            auto& loop = *static_cast<iteration*>(op)->loop;
             std::vector<operation*> all;
             {
                 const std::scoped_lock lock(loop.mutex_);
@@ -222,7 +222,7 @@ private:
 
     std::mutex mutex_;
     std::vector<operation*> stack_;
-    turn turn_;
+    iteration iteration_;
 };
 
 /// Puts in place of the descriptor that wakes it one that never becomes readable.
@@ -262,33 +262,33 @@ public:
     }
 };
 
-/// Does not look at what `Starved` has lent while anything is posted.
-template <lent_by Starved>
+/// Does not look at what `Starved` has submitted while anything is posted.
+template <submitted_by Starved>
 class starves_beside_posts : public wrong_loop {
 public:
     void post(operation* op) override {
         ++posted_;
-        take_over(op, lent_by::post);
+        take_over(op, submitted_by::post);
         right_.post(op);
     }
     void post_remote(operation* op) override {
-        if (Starved == lent_by::post_remote) take_over(op, Starved);
+        if (Starved == submitted_by::post_remote) take_over(op, Starved);
         right_.post_remote(op);
     }
     void call_at(timer_operation* op, time_point deadline) override {
-        if (Starved == lent_by::call_at) take_over(op, Starved);
+        if (Starved == submitted_by::call_at) take_over(op, Starved);
         right_.call_at(op, deadline);
     }
     void submit(io_operation* op) override {
-        if (Starved == lent_by::submit) take_over(op, Starved);
+        if (Starved == submitted_by::submit) take_over(op, Starved);
         right_.submit(op);
     }
 
 private:
-    void completed(operation* op, lent_by by) noexcept override {
+    void completed(operation* op, submitted_by by) noexcept override {
         if (by == Starved && posted_ > 0) return starved_.push_back(op);
         op->done(op);
-        if (by != lent_by::post || --posted_ > 0) return;
+        if (by != submitted_by::post || --posted_ > 0) return;
         for (operation* each : std::exchange(starved_, {})) each->done(each);
     }
 

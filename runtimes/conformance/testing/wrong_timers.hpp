@@ -68,7 +68,7 @@ public:
 class watches_timers : public wrong_loop {
 public:
     void call_at(timer_operation* op, time_point deadline) override {
-        take_over(op, lent_by::call_at);
+        take_over(op, submitted_by::call_at);
         right_.call_at(op, deadline);
     }
 };
@@ -83,7 +83,7 @@ public:
     }
 
 private:
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         --armed_;
         op->done(op);
     }
@@ -95,7 +95,7 @@ class loses_a_timer_armed_inside_its_done : public knows_what_runs {
 public:
     void call_at(timer_operation* op, time_point deadline) override {
         if (is_running(op)) return;
-        take_over(op, lent_by::call_at);
+        take_over(op, submitted_by::call_at);
         right_.call_at(op, deadline);
     }
 };
@@ -126,7 +126,7 @@ public:
     }
 
 private:
-    void completed(operation* op, lent_by) noexcept override {
+    void completed(operation* op, submitted_by) noexcept override {
         cancelled_.erase(op);
         op->done(op);
     }

@@ -102,7 +102,7 @@ public:
         waits->expires_at({std::max(deadline, now()), ++calls_});
         op->scratch = waits;
         waits->async_wait(timer_done{{&memory_}, this, op});
-        op->state = lent;
+        op->state = submitted;
     }
 
     void submit(io_operation* op) {
@@ -120,7 +120,7 @@ public:
     }
 
     void cancel(operation* op) {
-        if (op->state != lent) return;
+        if (op->state != submitted) return;
         if (op->kind == operation_kind::timer) {
             static_cast<timer*>(static_cast<timer_operation*>(op)->scratch)->cancel();
         } else if (op->kind != operation_kind::post) {
@@ -141,7 +141,7 @@ public:
     }
 
 private:
-    enum : std::uint8_t { idle, lent };
+    enum : std::uint8_t { idle, submitted };
 
     using executor = asio::io_context::executor_type;
     // The families of the sockets do not matter to what is done with them here.
@@ -287,7 +287,7 @@ private:
             at.stream->async_write_some(asio::buffer(op->data, op->size), done);
             break;
         }
-        op->state = lent;
+        op->state = submitted;
     }
 
     int close(int number) noexcept {

@@ -67,7 +67,7 @@ struct PollLoop {
 }
 
 /// # Safety
-/// Pointers to operations are to ones that are lent to the loop by the call, or, for `cancel`, that
+/// Pointers to operations are to ones that are submitted to the loop by the call, or, for `cancel`, that
 /// were and still exist.
 impl PollLoop {
     fn new() -> io::Result<PollLoop> {
