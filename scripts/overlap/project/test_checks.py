@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from overlap.base.building import logged
 from overlap.base.machine import ROOT
 from overlap.project import checks
 from overlap.project.checks import Counts, Step, read_junit, run_steps, run_with_report
@@ -130,6 +131,44 @@ def test_what_is_ready_is_tested_while_the_next_is_built(tmp_path):
     assert run_steps(list(steps), steps) == 0
 
 
+def test_lanes_run_beside_each_other(tmp_path, capfd):
+    """Each waits for the other, so that one after the other would not end well."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    steps = {
+        "here": Step(lambda: waits_for(there) if makes(here, True) else Counts()),
+        "there": Step(lambda: waits_for(here) if makes(there, True) else Counts(), lane="other"),
+        "bad": Step(lambda: Counts(failed=1, shown="what went wrong"), lane="other"),
+    }
+    assert run_steps(list(steps), steps) == 1
+    said = capfd.readouterr().out
+    assert "what went wrong" in said and said.endswith("\n2 passed, 1 failed\n")
+
+
+def test_a_step_waits_for_what_another_is_prepared_for(tmp_path):
+    built = tmp_path / "built"
+    steps = {
+        "build": Step(prepare=lambda: makes(built, Counts(passed=1))),
+        "test": Step(lambda: checks.one(built.exists(), ""), after="build", lane="other"),
+    }
+    assert run_steps(list(steps), steps) == 0
+    assert run_steps(["test"], steps) == 0  # Built before.
+
+
+def test_what_could_not_be_built_is_not_tested_in_another_lane(tmp_path, capfd):
+    steps = {
+        "build": Step(prepare=lambda: Counts(failed=1)),
+        "test": Step(lambda: makes(tmp_path / "tested", Counts(passed=1)), after="build", lane="b"),
+    }
+    assert run_steps(list(steps), steps) == 1
+    assert not (tmp_path / "tested").exists()
+    assert capfd.readouterr().out.endswith("\n0 passed, 2 failed\n")
+
+
+def test_a_lane_that_dies_is_a_failure():
+    steps = {"a": Step(lambda: Counts(passed=1)), "b": Step(lambda: os._exit(0), lane="other")}
+    assert run_steps(list(steps), steps) == 1
+
+
 def test_builds_have_the_lowest_priority_and_tests_their_own():
     steps = {
         "build": Step(prepare=lambda: checks.one(os.nice(0) == checks.LOWEST_PRIORITY, "")),
@@ -160,7 +199,8 @@ def test_builds_that_die_are_failures(capsys):
     assert capsys.readouterr().out.endswith("\n0 passed, 2 failed\n")
 
 
-def test_an_interrupt_ends_the_builds_and_what_they_started(tmp_path):
+@pytest.mark.parametrize("lane", ["", "other"])
+def test_an_interrupt_ends_what_was_started(tmp_path, lane):
     pid = tmp_path / "pid"
     child = f"echo $$ > {pid}.new && mv {pid}.new {pid} && exec sleep 600"
 
@@ -168,10 +208,11 @@ def test_an_interrupt_ends_the_builds_and_what_they_started(tmp_path):
         assert waits_for(pid).passed
         raise KeyboardInterrupt
 
-    def build():
-        return Counts(failed=subprocess.run(["sh", "-c", child]).returncode)
+    def start():
+        return Counts(failed=logged(["sh", "-c", child], tmp_path / "log", {}))
 
-    steps = {"test": Step(interrupted), "build": Step(prepare=build)}
+    other = Step(start, lane=lane) if lane else Step(prepare=start)
+    steps = {"test": Step(interrupted), "other": other}
     with pytest.raises(KeyboardInterrupt):
         run_steps(list(steps), steps)
     status = Path(f"/proc/{pid.read_text().strip()}/stat")
