@@ -9,25 +9,32 @@ from overlap.base.exits import CODES, UsageError, guarded
 from overlap.base.machine import shown
 from overlap.base.quantities import count, duration, size
 from overlap.base.units import duration as in_words
-from overlap.base.units import seconds
 from overlap.commands import run, stages
-from overlap.commands.stages import FOLDER, HEARTBEAT, MIX, SLEEPS, Asked, Stage
+from overlap.commands.stages import FOLDER, Asked, Stage
 from overlap.measure.contamination import read_machine
 from overlap.measure.measurement import alone
-from overlap.commands.own_work import LEAST_FOR_MEMORY, TIMES, Work, seconds_per_step
+from overlap.commands.own_work import (
+    LEAST_FOR_MEMORY,
+    EchoWork,
+    MixedWork,
+    Work,
+    seconds_per_step,
+)
 from overlap.measure.samples import utc_now
 
 MOST_TASKS, MOST_ROUNDS = 1_000_000, 1_000_000
 WITHIN_S = 60.0
 OWN_SHARE = 0.7  # Of the time, for the work itself; its neighbours share the rest.
 FINALISTS = 3
-WANTED = {"time": "wall", "cpu": "cpu", "memory": "memory", "responsive": "gap"}
+WANTED = ("time", "cpu", "memory", "responsive")
+MOST_RATE, MOST_BYTES = 10_000_000, 2**30
 
 EXAMPLES = f"""examples:
   scripts/choose --tasks 2000 --wait 20ms --compute 200us
   scripts/choose --tasks 64 --compute 5ms --want cpu
   scripts/choose --tasks 10k --wait 100ms --want memory --peers asyncio,go
   scripts/choose --tasks 50 --wait 1ms --compute 2ms --rounds 10 --want responsive --dry-run
+  scripts/choose --io echo --tasks 500 --rate 10k --bytes 1KB
 
 exit codes: 0 there is a pick; 1 nothing could be measured; {CODES}"""
 
@@ -42,9 +49,19 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--tasks", type=count(MOST_TASKS), required=True, metavar="N", help="e.g. 2000 or 10k")
+    add(
+        "--io", choices=("echo",), help="each task serves a connection and sends back what it reads"
+    )
+    add(
+        "--rate",
+        type=count(MOST_RATE),
+        metavar="N",
+        help="--io: messages per second in all, e.g. 10k",
+    )
+    add("--bytes", type=size, metavar="SIZE", help="--io: of each message (default: 64B)")
     add("--wait", type=duration, default=0.0, metavar="TIME", help="per round, e.g. 20ms")
     add("--compute", type=duration, default=0.0, metavar="TIME", help="per round, e.g. 200us")
-    add("--rounds", type=count(MOST_ROUNDS), default=1, metavar="N", help="per task (default: 1)")
+    add("--rounds", type=count(MOST_ROUNDS), metavar="N", help="per task (default: 1)")
     add("--cores", type=count(4096), metavar="N", help="how many to use (default: all)")
     add("--memory", type=size, metavar="SIZE", help="pick nothing that needs more, e.g. 1GB")
     add("--want", choices=WANTED, default="time", help="what matters most (default: time)")
@@ -52,35 +69,55 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--within", type=duration, default=WITHIN_S, metavar="TIME", help="default: about 1min")
     add("--dry-run", action="store_true", help="show the case and how long it takes; stop")
     add("--build", type=Path, metavar="DIR", help="use this build as it is instead of building")
-    options = parser.parse_args(arguments)
-    _check(options)
-    return options
+    return parser.parse_args(arguments)
 
 
-def _check(options: argparse.Namespace) -> None:
-    if not options.wait and not options.compute:
-        raise UsageError("the tasks do nothing: expected --wait, --compute or both")
+def _work(options: argparse.Namespace) -> Work:
     here = stages.cores_here()
     if options.cores and options.cores > here:
         raise UsageError(f"--cores {options.cores}: expected 1 to {here}, the cores there are here")
-    if options.want == "responsive" and not options.compute:
-        raise UsageError("--want responsive: tasks that only wait hold up nothing; add --compute")
-    if options.memory and options.tasks < LEAST_FOR_MEMORY:
+    if options.memory and options.tasks < LEAST_FOR_MEMORY and not options.io:
         raise UsageError(
             f"--memory: the peak of {options.tasks} tasks drowns in the program's own; expected "
             f"--tasks {LEAST_FOR_MEMORY} or more"
         )
     if options.within < 1:
         raise UsageError("--within: expected at least a second")
+    return _echo(options) if options.io else _mixed(options)
+
+
+def _mixed(options: argparse.Namespace) -> MixedWork:
+    for name in ("rate", "bytes"):
+        if getattr(options, name):
+            raise UsageError(f"--{name}: of messages; add --io echo")
+    if not options.wait and not options.compute:
+        raise UsageError("the tasks do nothing: expected --wait, --compute or both")
+    waits = {"wait_s": options.wait, "compute_s": options.compute, "rounds": options.rounds or 1}
+    return MixedWork(options.tasks, options.cores, **waits)
+
+
+def _echo(options: argparse.Namespace) -> EchoWork:
+    for name in ("wait", "compute", "rounds"):
+        if getattr(options, name):
+            raise UsageError(
+                f"--{name}: a server that echoes only answers; leave --io out for that"
+            )
+    in_bytes = options.bytes or 64
+    if in_bytes != int(in_bytes) or in_bytes > MOST_BYTES:
+        raise UsageError(f"--bytes: expected a whole number of bytes, at most {MOST_BYTES:,}")
+    return EchoWork(options.tasks, options.cores, rate=options.rate, bytes=int(in_bytes))
 
 
 def act(options: argparse.Namespace) -> int:
+    work = _work(options)
+    metric = work.metric_of(options.want)
     read_machine()  # Where it cannot be read, nothing can be measured.
     begun = f"{utc_now():%Y%m%dT%H%M%SZ}"
-    work = Work(options.tasks, options.wait, options.compute, options.rounds, options.cores)
     options.build = options.build and options.build.resolve()
-    step_s = seconds_per_step(run.built(options) / "bench" / "bench_mix")
-    asked = Asked(options.want, options.peers, options.build, step_s)
+    step_s = 0.0
+    if work.computes:
+        step_s = seconds_per_step(run.built(options) / "bench" / "bench_mix")
+    asked = Asked(metric, options.peers, options.build, step_s)
     within_s = OWN_SHARE * options.within
     stage = stages.of_work(asked, work, FOLDER / f"{begun}.toml", within_s)
     if not stage.runnable:
@@ -101,25 +138,16 @@ def _too_much(stage: Stage, options: argparse.Namespace) -> str:
     )
 
 
-def _in_words(work: Work) -> str:
-    from overlap.show.choice_page import work_in_words
-
-    cores = work.cores or stages.cores_here()
-    return work_in_words(work.tasks, work.rounds, work.wait_s, work.compute_s, cores)
-
-
 def _neighbours(
     stage: Stage, asked: Asked, options: argparse.Namespace, backends: Sequence[str]
 ) -> Iterator[tuple[str, Stage]]:
     """In words, what is ten times as much, and how it is measured."""
     neighbours = stage.work.neighbours()
-    if asked.decides == SLEEPS:
-        neighbours.pop("compute", None)  # A waiting task takes what it takes.
+    if asked.metric == "memory":  # A waiting task takes what it takes.
+        neighbours = dict(list(neighbours.items())[:1])
     within_s = (1 - OWN_SHARE) * options.within / len(neighbours)
-    for what, work in neighbours.items():
-        number = f"{work.tasks:,}" if what == "tasks" else seconds(work.compute_s)
+    for words, work in neighbours.items():
         path = _beside(stage.specification, work.name)
-        words = f"{TIMES} times the {what} ({number})"
         yield words, stages.of_neighbour(asked, work, path, within_s, backends)
 
 
@@ -128,16 +156,19 @@ def _beside(path: Path, name: str) -> Path:
 
 
 def _dry_run(stage: Stage, asked: Asked, options: argparse.Namespace) -> Iterator[str]:
-    yield _in_words(stage.work)
+    yield stage.work.in_words(stages.cores_here())
     yield f"\n{stage.specification.read_text(encoding='utf-8')}"
     stage.specification.unlink()
-    measured = [row for row in stage.runnable if row.workload == MIX and not row.placebo_of]
+    first = stage.work.workloads()[0]
+    measured = [row for row in stage.runnable if row.workload == first and not row.placebo_of]
     names = dict.fromkeys(row.backend for row in measured)
     yield f"on {', '.join(names)}"
     yield from stage.left_out()
-    memory = stages.of_memory(asked, stage.work, _beside(stage.specification, "memory"))
-    memory.specification.unlink()
-    total_s = stage.seconds() + memory.seconds()
+    total_s = stage.seconds()
+    if stages.memory_apart(stage.work):
+        memory = stages.of_memory(asked, stage.work, _beside(stage.specification, "memory"))
+        memory.specification.unlink()
+        total_s += memory.seconds()
     backends = stages.cheapest_of_models(stage.runnable, FINALISTS)
     for words, neighbour in _neighbours(stage, asked, options, backends):
         neighbour.specification.unlink()
@@ -155,15 +186,13 @@ def _answer(stage: Stage, asked: Asked, options: argparse.Namespace) -> int:
     from overlap.judge.series import from_records
     from overlap.show.choice_page import Answer, Neighbour, print_terminal
 
-    metric = METRICS[WANTED[options.want]]
+    metric = METRICS[asked.metric]
     work = stage.work
-    source = from_records(stages.measure(stage))
-    path = stage.specification
-    memory = from_records(stages.measure(stages.of_memory(asked, work, _beside(path, "memory"))))
-    figures = {name: (source, f"{MIX}/{work.name}") for name in ("wall", "cpu")}
-    figures["memory"] = (memory, f"{SLEEPS}/{work.name}")
-    if work.compute_s:
-        figures["gap"] = (source, f"{HEARTBEAT}/{work.name}")
+    sources = dict.fromkeys(work.workloads(), from_records(stages.measure(stage)))
+    if stages.memory_apart(work):
+        apart = stages.of_memory(asked, work, _beside(stage.specification, "memory"))
+        sources[work.figures["memory"]] = from_records(stages.measure(apart))
+    figures = {name: (sources[of], f"{of}/{work.name}") for name, of in work.figures.items()}
     excluded = too_large(*figures["memory"], options.memory) if options.memory else {}
     pick = pick_of(*figures[metric.name], metric, excluded)
     neighbours = []
@@ -173,21 +202,22 @@ def _answer(stage: Stage, asked: Asked, options: argparse.Namespace) -> int:
             neighbours.append(Neighbour(words, why=part.rows[0].skip))
             continue
         there = from_records(stages.measure(part))
-        case = f"{asked.decides}/{part.work.name}"
+        case = f"{work.figures[metric.name]}/{part.work.name}"
         neighbours.append(Neighbour(words, pick_of(there, case, metric, {}), there))
-    closer, left_out = list(_closer(stage, options)), list(stage.left_out())
-    answer = Answer(_in_words(work), figures, pick, neighbours, left_out, closer)
+    closer, left_out = list(_closer(stage, asked, options)), list(stage.left_out())
+    in_words = work.in_words(stages.cores_here())
+    answer = Answer(in_words, figures, pick, neighbours, left_out, closer)
     print_terminal(answer, Console(highlight=False))
     return 0 if pick.tier else 1
 
 
-def _closer(stage: Stage, options: argparse.Namespace) -> Iterator[str]:
+def _closer(stage: Stage, asked: Asked, options: argparse.Namespace) -> Iterator[str]:
     """Commands."""
     specification = shown(stage.specification)
     peers = f" --peers {options.peers}" if options.peers else ""
     yield f"./scripts/run --workloads {specification} --profile standard{peers}"
     records = specification.with_suffix(".jsonl")
-    yield f"./scripts/compare {records} --metric {WANTED[options.want]}"
+    yield f"./scripts/compare {records} --metric {asked.metric}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

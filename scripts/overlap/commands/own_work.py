@@ -1,18 +1,21 @@
-"""Somebody's own work as a case: tasks that wait and compute in turn, and its neighbours with ten times
-as many tasks and ten times as much computing."""
+"""Somebody's own work as cases: tasks that wait and compute in turn, or a server that answers messages;
+and its neighbours with ten times as much of one thing."""
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from overlap.base.exits import UsageError
+from overlap.base.units import seconds
 from overlap.measure.costs import START_S, Costs
 from overlap.measure.samples import take_sample
 from overlap.records.models import model_of
 from overlap.records.rows import Row
 
+ECHO, HEARTBEAT, MIX, SLEEPS = "echo", "heartbeat", "mix", "sleeps"
 CASE = "work"
 MOST_WORK = 4_000_000_000  # Of a case: steps of xorshift32 a round.
 PACE_STEPS = 20_000_000
@@ -28,6 +31,8 @@ LEAST_DELAY_S = 0.1
 MOST_BEATS = 2_000
 # What starting a task takes where that is much, for the time foreseen alone.
 TASK_S = {"threads": 30e-6, "processes": 400e-6}
+ECHO_S, ECHO_MESSAGES, LEAST_MESSAGES = 1.0, 50_000, 10
+MESSAGE_S = 20e-6  # Of an answer that is waited for; most of it is the kernel's.
 ONE_CORE = ("event loop", "fibers", "sequential", "floor")
 TIMES = 10
 
@@ -45,24 +50,92 @@ def seconds_per_step(binary: Path) -> float:
 
 
 @dataclass(frozen=True)
-class Work:
-    """`tasks`, each of `rounds` that wait for `wait_s` and then compute for `compute_s`, on so many
+class Work(ABC):
+    """What somebody wants to run, as a case of each workload that measures a figure of it, on so many
     cores (None: all there are)."""
 
     tasks: int
-    wait_s: float
-    compute_s: float
-    rounds: int = 1
     cores: int | None = None
     name: str = CASE
 
+    @property
+    @abstractmethod
+    def figures(self) -> dict[str, str]:
+        """By metric the workload that it is measured in."""
+
+    @abstractmethod
+    def metric_of(self, want: str) -> str:
+        """The one that decides where somebody wants time, cpu, memory or responsive. Raises UsageError."""
+
+    @abstractmethod
     def neighbours(self) -> dict[str, "Work"]:
-        """By what is ten times as much in them."""
+        """By words that say what there is ten times as much of in them."""
+
+    @abstractmethod
+    def table(self, workload: str, step_s: float) -> str:
+        """Its case of this workload; a step of computing takes `step_s`."""
+
+    @abstractmethod
+    def sample_s(self, row: Row, cores: int) -> float:
+        """About how long a sample of the row takes."""
+
+    @abstractmethod
+    def in_words(self, cores: int) -> str:
+        """In one line."""
+
+    @property
+    def computes(self) -> bool:
+        return False
+
+    def workloads(self) -> list[str]:
+        return list(dict.fromkeys(self.figures.values()))
+
+    def _on(self, cores: int) -> str:
+        used = self.cores or cores
+        return f"on {used} core{'' if used == 1 else 's'}"
+
+    def _table(self, workload: str, keys: Mapping[str, float]) -> str:
+        cores = {"cores": self.cores} if self.cores else {}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in {**keys, **cores}.items()]
+        return "\n".join([f"[{workload}.{self.name}]", *lines]) + "\n"
+
+    def _starting_s(self, row: Row) -> float:
+        model = model_of(row) if row.backend.endswith("task") else ""
+        return START_S + 2 * self.tasks * TASK_S.get(model, 0.0)
+
+
+@dataclass(frozen=True)
+class MixedWork(Work):
+    """Tasks of so many rounds, that wait for `wait_s` and then compute for `compute_s`."""
+
+    wait_s: float = 0.0
+    compute_s: float = 0.0
+    rounds: int = 1
+
+    @property
+    def computes(self) -> bool:
+        return self.compute_s > 0
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """What a task holds up is measured beside a heartbeat, and its memory while it waits."""
+        found = {"wall": MIX, "cpu": MIX, "memory": SLEEPS}
+        return found | {"gap": HEARTBEAT} if self.computes else found
+
+    def metric_of(self, want: str) -> str:
+        if want == "responsive" and not self.computes:
+            raise UsageError(
+                "--want responsive: tasks that only wait hold up nothing; add --compute"
+            )
+        return {"time": "wall", "responsive": "gap"}.get(want, want)
+
+    def neighbours(self) -> dict[str, Work]:
         more = replace(self, tasks=TIMES * self.tasks, name=f"{CASE}_10x_tasks")
-        found = {"tasks": more}
-        if self.compute_s:
+        found: dict[str, Work] = {f"{TIMES} times the tasks ({more.tasks:,})": more}
+        if self.computes:
             compute_s = TIMES * self.compute_s
-            found["compute"] = replace(self, compute_s=compute_s, name=f"{CASE}_10x_compute")
+            words = f"{TIMES} times the compute ({seconds(compute_s)})"
+            found[words] = replace(self, compute_s=compute_s, name=f"{CASE}_10x_compute")
         return found
 
     @property
@@ -72,50 +145,101 @@ class Work:
 
     def steps(self, step_s: float) -> int:
         """Of computing in a round. Raises UsageError if that is more than a case can have."""
+        if not self.computes:
+            return 0
         steps = round(self.compute_s / step_s)
         if steps > MOST_WORK:
             most = MOST_WORK * step_s
             raise UsageError(
                 f"{self.compute_s:g} s of computing a round: expected {most:.0f} at most"
             )
-        return max(1, steps) if self.compute_s else 0
+        return max(1, steps)
 
-    def waiting_and_computing(self, step_s: float) -> str:
-        """As a case of the mix workload."""
-        keys = {"tasks": self.tasks, "rounds": self.rounds, "wait_s": self.wait_s}
-        return self._table("mix", {**keys, "work": self.steps(step_s)})
-
-    def beside_a_heartbeat(self, step_s: float) -> str:
-        """As a case of the heartbeat workload: all tasks are due at once, and another task beats until
-        they are done, on however many cores. Empty where nothing computes."""
-        if not self.compute_s:
-            return ""
-        beats = min(MOST_BEATS, 20 + round(self.computing_s / BEAT_S))
-        keys = {"tasks": self.tasks, "work": self.steps(step_s), "parts": self.rounds}
-        return self._table("heartbeat", {**keys, "beats": beats, "interval_s": BEAT_S})
-
-    def waiting(self) -> str:
-        """As a case of the sleeps workload, for the memory of a task that waits: long enough for all to
-        be there at once, and as many as show beside the memory of the program."""
-        keys = {"tasks": max(self.tasks, LEAST_FOR_MEMORY)}
-        return self._table("sleeps", {**keys, "delay_s": max(self.wait_s, LEAST_DELAY_S)})
-
-    def _table(self, workload: str, keys: dict[str, float]) -> str:
-        cores = {"cores": self.cores} if self.cores else {}
-        lines = [f"{key} = {json.dumps(value)}" for key, value in {**keys, **cores}.items()]
-        return "\n".join([f"[{workload}.{self.name}]", *lines]) + "\n"
+    def table(self, workload: str, step_s: float) -> str:
+        if workload == SLEEPS:
+            # Long enough for all to be there at once, and as many as show beside the program's memory.
+            keys = {"tasks": max(self.tasks, LEAST_FOR_MEMORY)}
+            return self._table(SLEEPS, {**keys, "delay_s": max(self.wait_s, LEAST_DELAY_S)})
+        work = self.steps(step_s)
+        if workload == HEARTBEAT:
+            # All tasks are due at once, and another one beats until they are done.
+            beats = min(MOST_BEATS, 20 + round(self.computing_s / BEAT_S))
+            keys = {"tasks": self.tasks, "work": work, "parts": self.rounds, "beats": beats}
+            return self._table(HEARTBEAT, {**keys, "interval_s": BEAT_S})
+        keys = {"tasks": self.tasks, "rounds": self.rounds, "wait_s": self.wait_s, "work": work}
+        return self._table(MIX, keys)
 
     def sample_s(self, row: Row, cores: int) -> float:
-        """About how long a sample of the row takes."""
-        model = model_of(row)
-        at_once = 1 if model in ONE_CORE else min(self.cores or cores, cores)
-        starting_s = 2 * self.tasks * TASK_S.get(model if row.backend.endswith("task") else "", 0.0)
-        if row.workload == "sleeps":
-            return START_S + row.expected_s + starting_s
+        at_once = 1 if model_of(row) in ONE_CORE else min(self.cores or cores, cores)
+        if row.workload == SLEEPS:
+            return row.expected_s + self._starting_s(row)
         # The receipt's oracle and the warm-up compute as well.
-        warm_up = 1 / at_once if row.workload == "mix" else 0
+        warm_up = 1 / at_once if row.workload == MIX else 0
         computing_s = self.computing_s * (1 + warm_up + 1 / at_once)
-        return START_S + row.expected_s + computing_s + starting_s
+        return row.expected_s + computing_s + self._starting_s(row)
+
+    def in_words(self, cores: int) -> str:
+        each = f"wait {seconds(self.wait_s)} and compute {seconds(self.compute_s)}"
+        if not self.compute_s:
+            each = f"wait {seconds(self.wait_s)}"
+        elif not self.wait_s:
+            each = f"compute {seconds(self.compute_s)}"
+        times = "" if self.rounds == 1 else f", {self.rounds:,} times over,"
+        return f"{self.tasks:,} tasks that{times} {each}, {self._on(cores)}"
+
+
+@dataclass(frozen=True)
+class EchoWork(Work):
+    """A server with a task for each connection, which sends back messages of `bytes`: offered `rate` per
+    second in all, or as fast as they are answered (None)."""
+
+    rate: int | None = None
+    bytes: int = 64
+
+    @property
+    def figures(self) -> dict[str, str]:
+        return {"p99" if self.rate else "wall": ECHO, "cpu": ECHO, "memory": ECHO}
+
+    def metric_of(self, want: str) -> str:
+        if want == "responsive":
+            raise UsageError(
+                "--want responsive: what is held up shows in --want time, with a --rate"
+            )
+        if want == "time":
+            return "p99" if self.rate else "wall"
+        return want
+
+    def neighbours(self) -> dict[str, Work]:
+        more = replace(self, tasks=TIMES * self.tasks, name=f"{CASE}_10x_tasks")
+        found: dict[str, Work] = {f"{TIMES} times the connections ({more.tasks:,})": more}
+        if self.rate:
+            rate = TIMES * self.rate
+            words = f"{TIMES} times the rate ({rate:,} per second)"
+            found[words] = replace(self, rate=rate, name=f"{CASE}_10x_rate")
+        return found
+
+    @property
+    def messages(self) -> int:
+        """Of each connection."""
+        in_all = self.rate * ECHO_S if self.rate else ECHO_MESSAGES
+        return max(LEAST_MESSAGES, round(in_all / self.tasks))
+
+    def table(self, workload: str, step_s: float) -> str:
+        keys = {"connections": self.tasks, "messages": self.messages, "bytes": self.bytes}
+        return self._table(workload, keys | ({"rate": self.rate} if self.rate else {}))
+
+    def sample_s(self, row: Row, cores: int) -> float:
+        in_all = self.tasks * self.messages
+        sending_s = in_all / self.rate if self.rate else in_all * MESSAGE_S
+        # The warm-up sends a tenth of them.
+        return 1.1 * sending_s + self._starting_s(row)
+
+    def in_words(self, cores: int) -> str:
+        load = f"{self.rate:,} messages per second" if self.rate else "messages without a pause"
+        tasks = f"{self.tasks:,} connection{'' if self.tasks == 1 else 's'}"
+        return (
+            f"an echo server of {tasks} that send {load} of {self.bytes:,} bytes, {self._on(cores)}"
+        )
 
 
 class OwnCosts(Costs):

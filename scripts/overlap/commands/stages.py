@@ -4,7 +4,6 @@ as there is time for."""
 
 import argparse
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from overlap.commands import run
 from overlap.judge.claims import LEAST_COUNTS
 from overlap.judge.statistics import least_blocks
 from overlap.measure.measurement import Measurement, plan_of
-from overlap.commands.own_work import OwnCosts, Work, other_loops
+from overlap.commands.own_work import HEARTBEAT, OwnCosts, Work, other_loops
 from overlap.measure.plan import WEIGHED_FACTOR, cost_factor
 from overlap.measure.profiles import Profile
 from overlap.measure.suite import Suite, make_head
@@ -32,22 +31,16 @@ MEMORY_S = 8.0
 OVERTIME = 1.5  # So many blocks as can be judged may take that much longer than there was time.
 LEAST_TIMEOUT_S = 20.0
 LOOPS = "left out, since all loops would take more time than there is (--within)"
-HEARTBEAT, MIX, SLEEPS = "heartbeat", "mix", "sleeps"
 
 
 @dataclass(frozen=True)
 class Asked:
     """What a stage has to know of the options."""
 
-    want: str
+    metric: str  # That decides.
     peers: str | None
     build: Path | None
     step_s: float  # Of computing, on this machine.
-
-    @property
-    def decides(self) -> str:
-        """The workload whose figure is wanted."""
-        return {"responsive": HEARTBEAT, "memory": SLEEPS}.get(self.want, MIX)
 
 
 @dataclass
@@ -101,25 +94,35 @@ def cores_here() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def memory_apart(work: Work) -> bool:
+    """Whether its memory is measured in a workload of its own, which times nothing."""
+    figures = work.figures
+    return figures["memory"] not in [figures[name] for name in figures if name != "memory"]
+
+
 def of_work(asked: Asked, work: Work, path: Path, within_s: float) -> Stage:
     """The work itself, and beside a heartbeat. Where time is short, what does not decide is measured in
     one block, and a runtime on one loop alone."""
-    tables = (work.waiting_and_computing(asked.step_s), work.beside_a_heartbeat(asked.step_s))
-    stage = _open(asked, work, path, "\n".join(filter(None, tables)), within_s)
+    apart = {work.figures["memory"]} if memory_apart(work) else set()
+    workloads = [name for name in work.workloads() if name not in apart]
+    stage = _open(asked, work, path, workloads, within_s)
     # One task after another holds up a heart for as long as it takes, and has nothing to choose.
     stage.rows = [r for r in stage.rows if r.workload != HEARTBEAT or r.backend != "sequential"]
     if sum(row.expected_s for row in stage.runnable) * USUAL_BLOCKS > within_s:
         others = set(other_loops(stage.rows))
         stage.rows = [replace(r, skip=LOOPS) if r.row in others else r for r in stage.rows]
-        decides = MIX if asked.decides == SLEEPS else asked.decides
+        decides = workloads[0] if stage.decides in apart else stage.decides
         stage.rows = [r if r.workload == decides else _once(r) for r in stage.rows]
+    if not apart:
+        blocks = LEAST_COUNTS if asked.metric == "memory" else 1
+        stage.profile = replace(stage.profile, traced=blocks, memory=blocks)
     return _shortened(stage, within_s / 4)
 
 
 def of_memory(asked: Asked, work: Work, path: Path, backends: Sequence[str] = ()) -> Stage:
     """What a waiting task takes: counted rather than timed, three times where it decides."""
-    stage = _open(asked, work, path, work.waiting(), MEMORY_S, *_only(backends))
-    blocks = LEAST_COUNTS if asked.want == "memory" else 1
+    stage = _open(asked, work, path, [work.figures["memory"]], MEMORY_S, *_only(backends))
+    blocks = LEAST_COUNTS if asked.metric == "memory" else 1
     stage.profile = Profile(PROFILE, blocks, blocks, blocks, 0)
     if sum(row.expected_s for row in stage.runnable) * WEIGHED_FACTOR * blocks > MEMORY_S:
         others = set(other_loops(stage.rows))
@@ -131,13 +134,9 @@ def of_neighbour(
     asked: Asked, work: Work, path: Path, within_s: float, backends: Sequence[str]
 ) -> Stage:
     """As the one case that decides, on few backends: so each may take longer."""
-    if asked.decides == SLEEPS:
+    if asked.metric == "memory":
         return of_memory(asked, work, path, backends)
-    if asked.decides == HEARTBEAT:
-        text = work.beside_a_heartbeat(asked.step_s)
-    else:
-        text = work.waiting_and_computing(asked.step_s)
-    stage = _open(asked, work, path, text, within_s, *_only(backends))
+    stage = _open(asked, work, path, [work.figures[asked.metric]], within_s, *_only(backends))
     return _shortened(stage, within_s)
 
 
@@ -150,12 +149,17 @@ def _once(row: Row) -> Row:
 
 
 def _open(
-    asked: Asked, work: Work, path: Path, text: str, within_s: float, *arguments: str
+    asked: Asked,
+    work: Work,
+    path: Path,
+    workloads: Sequence[str],
+    within_s: float,
+    *arguments: str,
 ) -> Stage:
     path.parent.mkdir(parents=True, exist_ok=True)
+    text = "\n".join(work.table(name, asked.step_s) for name in workloads)
     path.write_text(text, encoding="utf-8")
-    workloads = ",".join(re.findall(r"^\[(\w+)\.", text, re.MULTILINE))
-    words = [f"--workloads={path}", f"--workload={workloads}", f"--case={work.name}"]
+    words = [f"--workloads={path}", f"--workload={','.join(workloads)}", f"--case={work.name}"]
     words += [f"--profile={PROFILE}", "--no-repeats"]
     words += [f"--build={asked.build}"] if asked.build else []
     words += [f"--peers={asked.peers}"] if asked.peers else []
@@ -171,7 +175,8 @@ def _open(
     # A row that alone takes a quarter of what a block may take has one sample: its cost.
     slow = Slow(max(0.05, within_s / USUAL_BLOCKS / 4), 1)
     profile = Profile(PROFILE, MOST_BLOCKS, 0, 0, 0, slow=(slow,))
-    return Stage(work, path, within_s, suite, options, profile, rows, asked.decides)
+    decides = work.figures[asked.metric]
+    return Stage(work, path, within_s, suite, options, profile, rows, decides)
 
 
 def _shortened(stage: Stage, longest_s: float) -> Stage:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from overlap.commands import choose, stages
-from overlap.commands.own_work import Work
+from overlap.commands.own_work import EchoWork, MixedWork
 from overlap.testing.fake_suite import FakeSuite
 
 BACKENDS = ("coroutine:uring", "thread_per_task")
@@ -17,6 +17,9 @@ CASES = (
     "mix/work_10x_compute",
     "sleeps/work",
     "sleeps/work_10x_tasks",
+    "echo/work",
+    "echo/work_10x_tasks",
+    "echo/work_10x_rate",
 )
 WALLS = {"mix/work_pace/sequential": 0.02, "coroutine:uring": 0.02, "placebo": 0.02}
 WALLS |= {"thread_per_task": 0.03}
@@ -60,6 +63,28 @@ def test_what_is_best_is_picked_and_the_others_have_their_costs(chosen, tmp_path
     )
 
 
+def test_a_server_is_judged_by_its_latency_at_the_offered_rate(chosen, tmp_path):
+    walls = WALLS | {"echo/work_10x_rate/coroutine:uring": 0.06}
+    status, page, errors = chosen("--io echo --tasks 100 --rate 5k --bytes 1KB", walls)
+    assert status == 0, errors
+    said = " ".join(page.split())
+    assert said.startswith("an echo server of 100 connections that send 5,000 messages per second")
+    assert (
+        "Pick coroutine:uring: nothing else is in its tier by 99th percentile of latency." in said
+    )
+    assert re.search(r"10 times the rate \(50,000 per second\): thread_per_task", said)
+    (specification,) = (path for path in (tmp_path / "choose").glob("*Z.toml"))
+    keys = "connections = 100\nmessages = 50\nbytes = 1000\nrate = 5000\n"
+    assert specification.read_text() == f"[echo.work]\n{keys}"
+
+
+def test_without_a_rate_a_server_is_asked_as_fast_as_it_answers(chosen):
+    status, page, errors = chosen("--io echo --tasks 10 --want cpu --dry-run")
+    assert status == 0, errors
+    assert "[echo.work]\nconnections = 10\nmessages = 5000\nbytes = 64\n\n" in page
+    assert "then 10 times the connections (100)" in page and "rate" not in page
+
+
 def test_what_needs_too_much_memory_is_not_picked(chosen):
     status, page, errors = chosen("--tasks 2000 --wait 20ms --memory 3MB --want cpu")
     assert status == 0, errors
@@ -70,6 +95,7 @@ def test_what_needs_too_much_memory_is_not_picked(chosen):
 def test_where_nothing_can_be_measured_there_is_no_pick(chosen):
     status, page, _ = chosen("--tasks 20 --wait 20ms", {"mix/work_pace/sequential": 0.02})
     assert status == 1 and "Nothing was measured that could be picked." in page
+    assert re.search(r"^thread_per_task +limit: 3 processes$", page, re.MULTILINE)
 
 
 def test_a_dry_run_shows_the_case_and_the_time_and_leaves_nothing(chosen, tmp_path):
@@ -99,6 +125,12 @@ def test_a_dry_run_shows_the_case_and_the_time_and_leaves_nothing(chosen, tmp_pa
         ("--wait 1ms", "required: --tasks"),
         ("--tasks 1M --compute 1s", "give a part of the tasks"),
         ("--tasks 2 --compute 5s", "expected 4 at most"),
+        ("--tasks 20 --wait 1ms --rate 5k", "--rate: of messages; add --io echo"),
+        ("--tasks 20 --io echo --compute 1ms", "--compute: a server that echoes only answers"),
+        ("--tasks 20 --io echo --rate 0", "argument --rate: '0': expected a whole number from 1"),
+        ("--tasks 20 --io echo --bytes 1.5B", "expected a whole number of bytes"),
+        ("--tasks 20 --io echo --want responsive", "--want time, with a --rate"),
+        ("--tasks 20 --io gopher", "invalid choice"),
     ],
 )
 def test_what_was_asked_wrongly_is_one_line_and_code_2(chosen, words, why):
@@ -115,8 +147,10 @@ def test_what_cannot_be_opened_leaves_no_case_behind(chosen, tmp_path):
 
 
 def test_neighbours_have_ten_times_as_much_of_one_thing():
-    work = Work(30, 0.01, 0.002)
-    neighbours = work.neighbours()
-    assert (neighbours["tasks"].tasks, neighbours["tasks"].compute_s) == (300, 0.002)
-    assert (neighbours["compute"].tasks, neighbours["compute"].compute_s) == (30, 0.02)
-    assert list(Work(30, 0.01, 0).neighbours()) == ["tasks"]
+    tasks, compute = MixedWork(30, wait_s=0.01, compute_s=0.002).neighbours().values()
+    assert (tasks.tasks, tasks.compute_s) == (300, 0.002)
+    assert (compute.tasks, compute.compute_s) == (30, 0.02)
+    assert list(MixedWork(30, wait_s=0.01).neighbours()) == ["10 times the tasks (300)"]
+    connections, rate = EchoWork(100, rate=1000).neighbours().values()
+    assert (connections.tasks, connections.rate) == (1000, 1000)
+    assert (rate.tasks, rate.rate) == (100, 10_000)

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from overlap.base.units import NOT_MEASURED, in_blocks, seconds
+from overlap.base.units import NOT_MEASURED, in_blocks
 from overlap.judge.choice import Pick, costs_of
 from overlap.judge.comparison import Cell
 from overlap.judge.metrics import METRICS, Metric
@@ -23,7 +23,13 @@ from overlap.show.verdict_page import DEPENDS, interval, ratio
 
 WIDTH = 100
 # By their names on this page, with the workload that has them.
-FIGURES = {"wall": "time", "cpu": "CPU time", "memory": "memory", "gap": "longest gap"}
+FIGURES = {
+    "wall": "time",
+    "p99": "99th percentile of latency",
+    "cpu": "CPU time",
+    "memory": "memory",
+    "gap": "longest gap",
+}
 LEADS = "  "
 
 
@@ -93,8 +99,8 @@ def why(answer: Answer) -> Iterator[str]:
         series = _series(source, case, pick.first)
         metric = METRICS[name]
         if series and series.seen_by(metric).values:
-            unit = " per task" if name in ("cpu", "memory") else ""
-            parts.append(f"{FIGURES[name]} {value_of(series, metric)}{unit}")
+            per = {"cpu": f" per {series.row.unit}", "memory": " per task"}
+            parts.append(f"{FIGURES[name]} {value_of(series, metric)}{per.get(name, '')}")
     yield f"{pick.first} needs: {', '.join(parts)}."
 
 
@@ -200,6 +206,7 @@ def lines_of(answer: Answer, width: int = WIDTH) -> Iterator[Text]:
     yield Text()
     if not answer.pick.tier:
         yield text("Nothing was measured that could be picked.", "bold")
+        yield from grid.terminal(costs(answer), width)
         yield from (text(line, "dim") for line in answer.left_out)
         return
     yield from (text(line, "bold" if i == 0 else "") for i, line in enumerate(verdict(answer)))
@@ -220,13 +227,3 @@ def print_terminal(answer: Answer, console: Console) -> None:
     width = min(WIDTH, console.width) if console.is_terminal else WIDTH
     for line in lines_of(answer, width):
         console.print(line, soft_wrap=True)
-
-
-def work_in_words(tasks: int, rounds: int, wait_s: float, compute_s: float, cores: int) -> str:
-    each = f"wait {seconds(wait_s)} and compute {seconds(compute_s)}"
-    if not compute_s:
-        each = f"wait {seconds(wait_s)}"
-    elif not wait_s:
-        each = f"compute {seconds(compute_s)}"
-    times = "" if rounds == 1 else f", {rounds:,} times over,"
-    return f"{tasks:,} tasks that{times} {each}, on {cores} core{'' if cores == 1 else 's'}"

@@ -79,6 +79,8 @@ def work(row):
         return error("limit: 3 processes")(row)
     wall *= 1 + 0.002 * (tries_of(row) % 3)
     counters = dict(wall_s=wall, cpu_s=wall, cpu_per_task_s=wall / 1000, verified=1, sample_s=wall)
+    if WORKLOAD == "echo":
+        counters["latency_p99_s"] = wall
     if options.get("memory") != "off":
         counters.update(bytes_per_task=136.0, peak_memory_bytes=136e6 * wall)
     answer(name=row, run_type="iteration", **counters)
