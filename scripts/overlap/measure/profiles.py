@@ -91,8 +91,12 @@ def _slow(name: str, rule: Any) -> Slow:
 
 def _fewer(name: str, rule: Any) -> Fewer:
     types = {"rows": str, "blocks": int, "because": str}
-    if not isinstance(rule, dict) or {key: type(value) for key, value in rule.items()} != types:
-        raise ValueError(f"[[{name}.fewer]]: expected rows, blocks and because")
+    if (
+        not isinstance(rule, dict)
+        or {key: type(value) for key, value in rule.items()} != types
+        or rule["blocks"] < 0
+    ):
+        raise ValueError(f"[[{name}.fewer]]: expected rows, blocks (0: none) and because")
     try:
         return Fewer(pattern(rule["rows"]), rule["blocks"], rule["because"])
     except ValueError as error:

@@ -90,8 +90,9 @@ def test_a_wrong_file_is_one_clear_line(tmp_path, text, words):
     ("rule", "words"),
     [
         ('rows = "("\nblocks = 1\nbecause = "b"', "rows = '\\('"),
-        ('rows = "a"\nblocks = 1', "expected rows, blocks and because"),
-        ('rows = "a"\nblocks = "1"\nbecause = "b"', "expected rows, blocks and because"),
+        ('rows = "a"\nblocks = 1', "expected rows, blocks .0: none. and because"),
+        ('rows = "a"\nblocks = -1\nbecause = "b"', "expected rows, blocks .0: none. and because"),
+        ('rows = "a"\nblocks = "1"\nbecause = "b"', "expected rows, blocks .0: none. and because"),
     ],
 )
 def test_a_wrong_rule_is_one_clear_line(tmp_path, rule, words):

@@ -42,6 +42,21 @@ def one_line(text: str) -> str:
     )
 
 
+def harmless(value: Any) -> Any:
+    """What a file holds, in lines that are one, with an escape for each character that would move a cursor
+    or turn text round wherever it is shown. A specification has lines, and is not shown."""
+    if isinstance(value, str):
+        return value if value.isprintable() else one_line(value.replace("\n", " "))
+    if isinstance(value, list):
+        return [harmless(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            harmless(key): part if key == "specification" else harmless(part)
+            for key, part in value.items()
+        }
+    return value
+
+
 @cache
 def schema() -> Schema:
     found: Schema = json.loads(PATH.read_text(encoding="utf-8"))

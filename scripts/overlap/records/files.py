@@ -20,6 +20,7 @@ from overlap.records.checks import (
     fault_of_context,
     fault_of_count,
     fault_of_sample,
+    harmless,
     mend_head,
     one_line,
     parsed,
@@ -93,6 +94,8 @@ def _parse(line: bytes) -> Record:
         record = parsed(line)
         if b"\\ud" in line.lower():  # Half a character cannot be printed again.
             json.dumps(record, ensure_ascii=False).encode()
+        if b"\\" in line or not line.isascii():
+            record = harmless(record)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON that can be read ({error})") from error
     if not isinstance(record, dict):

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from overlap.records.checks import harmless
+
 GOOGLE_BENCHMARKS_OWN = {
     "cpu_time",
     "family_index",
@@ -70,7 +72,7 @@ def _whole(text: str) -> int | float:
 def _parsed(text: str) -> list[dict[str, Any]]:
     """The results in a file: one, or an array of them."""
     try:
-        value = json.loads(text, parse_int=_whole)
+        value = harmless(json.loads(text, parse_int=_whole))
     except RecursionError:
         raise ValueError("its brackets are nested too deep") from None
     except json.JSONDecodeError as error:

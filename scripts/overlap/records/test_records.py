@@ -271,3 +271,15 @@ def test_contexts_belong_to_the_head(written):
     writer.close()
     records = read_records(written)
     assert records.context["compiler"] == "g++ 12" and len(records.samples) == 3
+
+
+def test_nothing_that_is_read_moves_a_cursor_or_turns_text_round(written):
+    hostile = "\x1b[2J\u202e\x07 two\nlines"
+    head, *samples = written.read_text().splitlines()
+    changed = json.loads(head) | {"suite": {"commit": hostile}, "specification": {"text": "a\nb"}}
+    wrong = {"kind": "sample", **sample(7, counters=None, error=hostile)}
+    written.write_text("\n".join([json.dumps(changed), *samples, json.dumps(wrong)]) + "\n")
+    records = read_records(written)
+    told = "\\x1b[2J\\u202e\\x07 two lines"
+    assert records.head["suite"]["commit"] == told and records.samples[-1]["error"] == told
+    assert records.head["specification"]["text"] == "a\nb"
