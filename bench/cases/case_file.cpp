@@ -15,6 +15,7 @@
 #include <set>
 #include <sstream>
 #include <toml++/toml.h>
+#include <tuple>
 
 namespace overlap::bench {
 
@@ -78,6 +79,16 @@ std::string read_text(const std::string& path) {
 }
 
 }  // namespace
+
+case_error::case_error(std::string words)
+    : std::runtime_error([&words] {
+          const auto is_control = [](char letter) {
+              const auto byte = static_cast<unsigned char>(letter);
+              return byte < 0x20 || byte == 0x7f;
+          };
+          std::replace_if(words.begin(), words.end(), is_control, ' ');
+          return std::move(words);
+      }()) {}
 
 // ---- one table ----------------------------------------------------------------------------------
 
@@ -271,8 +282,12 @@ std::vector<case_reader> case_file::readers_of(const std::string& workload) cons
     // toml++ keeps tables sorted by name; the file's order is the author's.
     std::vector<std::pair<std::string, const toml::node*>> in_order;
     for (const auto& [key, each] : *cases) in_order.emplace_back(key.str(), &each);
-    std::stable_sort(in_order.begin(), in_order.end(), [](const auto& a, const auto& b) {
-        return a.second->source().begin.line < b.second->source().begin.line;
+    std::sort(in_order.begin(), in_order.end(), [](const auto& a, const auto& b) {
+        const auto place = [](const auto& each) {
+            const toml::source_position& begin = each.second->source().begin;
+            return std::tie(begin.line, begin.column, each.first);
+        };
+        return place(a) < place(b);
     });
     std::vector<case_reader> readers;
     for (const auto& [name, each] : in_order) {

@@ -23,7 +23,9 @@ using std::chrono::nanoseconds;
 /// found and what was expected.
 class case_error : public std::runtime_error {
 public:
-    using std::runtime_error::runtime_error;
+    /// What stands in a file, and so in words about it, may be anything: of a control character there
+    /// is left a space.
+    explicit case_error(std::string words);
 };
 
 // What only a mistake exceeds.

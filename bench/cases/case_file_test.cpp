@@ -50,6 +50,13 @@ TEST_F(CaseFile, IsNotFollowedIntoTheDepth) {
     EXPECT_EQ(complaint("[sleeps.a]\ndelays_s = [\n" + delays + "\n]\n"), "accepted");
 }
 
+TEST_F(CaseFile, ComplainsInOneLineOfWhatHasSeveral) {
+    // toml++ quotes the line end that it found in place of the rest of a number.
+    EXPECT_EQ(complaint("[sleeps.a]\ntasks = n\n"),
+              "2: Error while parsing floating-point: expected 'nan', saw 'n ': expected TOML "
+              "(https://toml.io)");
+}
+
 TEST_F(CaseFile, ReadsTheCasesOfTheSuite) {
     const case_file file(OVERLAP_WORKLOADS);
     const auto sleeps = file.cases<sleeps_case>();

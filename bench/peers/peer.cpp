@@ -3,6 +3,7 @@
 #include "bench/harness/child.hpp"
 #include "bench/harness/options.hpp"
 #include "bench/harness/session.hpp"
+#include "bench/peers/answer.hpp"
 
 #include <overlap/core/error.hpp>
 #include <overlap/core/runtime.hpp>
@@ -184,7 +185,7 @@ peer_process::peer_process(const std::vector<std::string>& command, const std::s
     try {
         task_limit_ = task_limit_in(hello);
     } catch (const json::exception&) {
-        fail("does not say its task_limit: " + hello.dump().substr(0, 80));
+        fail("does not say its task_limit: " + beginning_of(hello));
     }
 }
 
@@ -231,29 +232,26 @@ std::string peer_process::receive_line() {
 
 json peer_process::receive(const std::string& key) {
     const std::string line = receive_line();
-    json answer = json::parse(line, nullptr, false);
-    const auto words = [&](const char* of) {
-        const json& value = answer.at(of);
-        return value.is_string() ? value.get<std::string>() : value.dump();
-    };
-    if (answer.is_object()) {
-        if (answer.contains("limit")) throw limit_error(one_line(words("limit")));
-        if (answer.value("no_workload", false)) throw no_workload("it says so");
-        if (answer.contains("error")) fail("says: " + words("error"));
-        if (answer.contains(key)) return answer.at(key);
+    try {
+        return answer_in(line, key);
+    } catch (const limit_error&) {
+        throw;
+    } catch (const no_workload&) {
+        throw;
+    } catch (const std::runtime_error& error) {
+        fail(error.what());
     }
-    fail("said \"" + line.substr(0, 80) + "\", expected an object with " + key);
 }
 
 double peer_process::receive_number(const std::string& key) {
     const json value = receive(key);
-    if (!value.is_number()) fail("says that " + key + " is " + value.dump().substr(0, 80));
+    if (!value.is_number()) fail("says that " + key + " is " + beginning_of(value));
     return value;
 }
 
 void peer_process::receive_true(const std::string& key) {
     const json value = receive(key);
-    if (value != true) fail("says that " + key + " is " + value.dump().substr(0, 80));
+    if (value != true) fail("says that " + key + " is " + beginning_of(value));
 }
 
 std::uint16_t peer_process::receive_port() {

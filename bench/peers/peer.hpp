@@ -3,6 +3,8 @@
 // runtimes/peers/README.md has the protocol, line for line. Here is the harness's end of it.
 #pragma once
 
+#include "bench/peers/answer.hpp"
+
 #include <overlap/core/child_process.hpp>
 #include <overlap/core/socket.hpp>
 
@@ -81,12 +83,6 @@ struct cpu_used {
     double rounded_s = 0;
 };
 cpu_used cpu_since(const cpu_time& before, const cpu_time& now) noexcept;
-
-/// A peer does not do the workload that it was asked for.
-class no_workload : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
 
 /// A peer's program, running. All that it starts counts as part of it and is ended with it, so that
 /// there can be one at a time, in a process without other children. Every failure is a

@@ -84,6 +84,12 @@ TEST(PeerProcess, TellsWhatAPeerDoesWrong) {
     EXPECT_THAT(words_after_hello("kill -9 $$"), HasSubstr("was killed by signal 9"));
     EXPECT_EQ(words_after_hello(R"(echo '{"error": "lost"}')"), "the peer says: lost");
     EXPECT_EQ(words_after_hello(R"(echo '{"error": 7}')"), "the peer says: 7");
+    EXPECT_THAT(words_after_hello(R"(echo '{"no_workload": "x"}')"),
+                HasSubstr("expected an object"));
+    // Nested so deep that whoever follows the brackets needs a stack of many megabytes.
+    const std::string deep = R"(printf '{"wall_s":'; head -c 400000 /dev/zero | tr '\0' '[')"
+                             R"(; head -c 400000 /dev/zero | tr '\0' ']'; echo '}')";
+    EXPECT_THAT(words_after_hello(deep), HasSubstr("expected an object with wall_s"));
 }
 
 TEST(PeerProcess, IsAskedForNumbersWhereNothingElseWillDo) {

@@ -373,7 +373,7 @@ std::vector<rule> lifetime_rules() {
         rule_of<required_io_leaks_no_descriptor<Loop>>("What the loop opened, it closes.", where,
                                                        need::io),
         rule_of<optional_no_allocation_once_warm<Loop>>(
-            "Lending allocates nothing once the loop has met the descriptor.", operation_contract,
+            "Submitting allocates nothing once the loop has met the descriptor.", operation_contract,
             need::counted_allocation),
     };
 }

@@ -48,7 +48,7 @@
 //   I/O          Descriptors are stream sockets in non-blocking mode. Once a loop has been given a
 //                descriptor, it is closed through that loop, with nothing else waiting on it.
 //                Errors are results (-errno), never signals or exceptions; end of file is 0.
-//   Memory       Lending allocates nothing once the loop has met the descriptor: what an operation
+//   Memory       Submitting allocates nothing once the loop has met the descriptor: what an operation
 //                needs is in the operation.
 //   Exceptions   The constructor may throw std::system_error, and so may run() if the kernel refuses
 //                to let it wait, which is an error nobody can mend; the loop is then good for being

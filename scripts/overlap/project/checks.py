@@ -38,6 +38,7 @@ SANITIZERS = ("asan", "tsan")  # The first has the checks for undefined behaviou
 PARALLEL_TESTS = 6  # They wait more than they compute.
 ON_REQUEST = ("clang",)  # What it finds, tsan (built with clang) and clang-tidy find as well.
 FAILURES_SHOWN = 10
+FUZZING_S = 20  # Of each fuzzer.
 LOWEST_PRIORITY = 19  # See nice(2).
 FORK = multiprocessing.get_context("fork")
 
@@ -117,10 +118,10 @@ def run_with_report(command: Sequence[str | Path], report: Path, log: Path) -> C
     return counts
 
 
-def built(preset: str) -> Counts:
-    """Everything of a preset; counts as a check only if it fails."""
+def built(preset: str, *targets: str) -> Counts:
+    """Targets of a preset, or everything; counts as a check only if it fails."""
     try:
-        build(preset, [], LOGS / f"{preset}-build.log")
+        build(preset, targets, LOGS / f"{preset}-build.log")
     except BuildError as error:
         return one(False, str(error))
     return Counts()
@@ -234,6 +235,28 @@ def clang_tidy() -> Counts:
     return one(not said, "\n".join(found) or said)
 
 
+def fuzz() -> Counts:
+    """Each fuzzer makes up inputs for a while, from its seeds on. What it finds wrong stays in LOGS."""
+    counts = built("fuzz", "fuzzers")
+    if counts.failed:
+        return counts
+    running = []
+    for seeds in sorted({(ROOT / name).parent for name in tracked("*/fuzz_seeds/*")}):
+        (fuzzer,) = (path.stem for path in seeds.parent.glob("fuzz_*.cpp"))
+        limits = [f"-max_total_time={FUZZING_S}", "-timeout=20", "-rss_limit_mb=2048"]
+        command = [ROOT / "build" / "fuzz" / "fuzzers" / fuzzer, *limits]
+        interesting = (
+            LOGS / f"{fuzzer}-inputs"
+        )  # From earlier runs, too: the first folder is its own.
+        interesting.mkdir(exist_ok=True)
+        command += [f"-artifact_prefix={LOGS}/{fuzzer}-", interesting, seeds]
+        with (LOGS / f"{fuzzer}.log").open("wb") as log:
+            running.append((log.name, subprocess.Popen(command, stdout=log, stderr=log)))
+    for log, process in running:
+        counts.add(one(process.wait() == 0, tail(Path(log))))
+    return counts
+
+
 def tested(preset: str) -> Step:
     return Step(check=lambda: ctest(preset), prepare=lambda: built(preset))
 
@@ -252,6 +275,7 @@ STEPS: dict[str, Step] = {
         lambda: pytest("programs", "bench", "runtimes"), after="release", lane="pytest"
     ),
     **{name: tested(name) for name in SANITIZERS},
+    "fuzz": Step(prepare=fuzz),
     "clang-tidy": Step(prepare=clang_tidy),
     "clang": Step(prepare=warnings),
 }
