@@ -373,8 +373,8 @@ std::vector<rule> lifetime_rules() {
         rule_of<required_io_leaks_no_descriptor<Loop>>("What the loop opened, it closes.", where,
                                                        need::io),
         rule_of<optional_no_allocation_once_warm<Loop>>(
-            "Submitting allocates nothing once the loop has met the descriptor.", operation_contract,
-            need::counted_allocation),
+            "Submitting allocates nothing once the loop has met the descriptor.",
+            operation_contract, need::counted_allocation),
     };
 }
 
