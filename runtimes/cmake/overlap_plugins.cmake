@@ -153,6 +153,9 @@ endfunction()
 
 # A binary beside each of the suite's own. `with` names how rows get the class (bench/harness/backends.hpp).
 function(overlap_plugin_benchmarks with)
+    if(OVERLAP_ONLY_WORKLOADS)
+        return()
+    endif()
     if(NOT OVERLAP_BENCH AND NOT overlap_bench_FOUND)
         message(STATUS "overlap: benchmarks of ${NAME} skipped: the suite (component bench) is not there")
         return()
