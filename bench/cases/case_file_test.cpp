@@ -50,6 +50,14 @@ TEST_F(CaseFile, IsNotFollowedIntoTheDepth) {
     EXPECT_EQ(complaint("[sleeps.a]\ndelays_s = [\n" + delays + "\n]\n"), "accepted");
 }
 
+TEST_F(CaseFile, BoundsTheWorkOfTheHeavyLeaves) {
+    const std::string text = "[gather.a]\nfan_out = 8\nwork = 1_000_000_000\nskew = ";
+    EXPECT_EQ(complaint(text + "4"), "accepted");
+    EXPECT_EQ(complaint(text + "5"), "4: [gather.a] skew = 5: expected a whole number from 1 to 4");
+    EXPECT_EQ(complaint("[gather.a]\nfan_out = 8\nskew = 2"),
+              "3: [gather.a] skew = 2: expected a whole number from 1 to 1");
+}
+
 TEST_F(CaseFile, ComplainsInOneLineOfWhatHasSeveral) {
     // toml++ quotes the line end that it found in place of the rest of a number.
     EXPECT_EQ(complaint("[sleeps.a]\ntasks = n\n"),
@@ -69,10 +77,14 @@ TEST_F(CaseFile, ReadsTheCasesOfTheSuite) {
     EXPECT_EQ(sleeps[0].tasks, 3U);
     EXPECT_EQ(sleeps[4].name, "1m_1s");
     EXPECT_EQ(sleeps[4].tasks, 1'000'000U);
-    ASSERT_EQ(gather.size(), 5U);
+    ASSERT_EQ(gather.size(), 6U);
     EXPECT_EQ(gather[2].leaves(), 1'000'000U);
     EXPECT_EQ(gather[2].task_count(), 1'111'110U);
-    EXPECT_EQ(gather[4].cores, 1U);
+    EXPECT_EQ(gather[2].heavy_leaves, 0U);
+    EXPECT_EQ(gather[4].heavy_leaves, 8U);
+    EXPECT_EQ(gather[4].work_of(7), 2'000'000U);
+    EXPECT_EQ(gather[4].work_of(8), 250'000U);
+    EXPECT_EQ(gather[5].cores, 1U);
     ASSERT_EQ(echo.size(), 6U);
     EXPECT_EQ(echo[3].bytes, 16'384U);
     EXPECT_EQ(echo[3].rate, 0U);

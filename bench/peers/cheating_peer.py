@@ -4,6 +4,7 @@ What it does honestly it does as runtimes/peers/asyncio does.
 """
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -217,6 +218,7 @@ INSTEAD = {
     "echo_one_by_one": (event_loop, "echo", echo_one_by_one),
     "wrong_bytes": (event_loop, "echo_connection", echo_wrong_bytes),
     "skip_computing": (event_loop, "leaf_value", lambda state, steps: state),
+    "equal_work": (event_loop, "works", lambda case, first: itertools.repeat(case["work"])),
     "compute_one_repetition": (event_loop, "timed", compute_one_repetition),
     "resume_at_once": (event_loop, "leaf", resume_at_once),
     "skip_beating": (event_loop, "beat", beat_at_once),

@@ -208,6 +208,7 @@ def test_without_a_misdeed_the_cheat_is_an_honest_peer(tmp_path, workload, small
         ("answer_from_memory", "heartbeat/few", "wrong: result 0 is "),
         ("answer_from_memory", "mix/few", "wrong: result 0 is "),
         ("compute_one_repetition", "gather/few", "wrong: the results of repetition 1 add up to "),
+        ("equal_work", "gather/few", "wrong: result 0 is "),
         ("resume_at_once", "gather/few", "wrong: ran at most 1 of 20 tasks at once, expected 2"),
         ("take_from_results", "gather/few", "wrong: 19 of 20 results"),
         ("skip_beating", "heartbeat/few", "wrong: the heart beat faster than its interval"),

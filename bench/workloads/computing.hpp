@@ -78,10 +78,9 @@ private:
 };
 
 /// Throws wrong_result at the first value that is not the oracle's: each is the sum of `leaves` leaves
-/// that follow one another, of so many steps.
-inline void expect_sums(std::span<const std::uint64_t> values, std::size_t leaves,
-                        std::uint32_t seed, std::uint32_t steps) {
-    leaf_oracle oracle(seed, steps);
+/// that follow one another.
+template <class Oracle>
+void expect_sums(std::span<const std::uint64_t> values, std::size_t leaves, Oracle oracle) {
     for (std::size_t i = 0; i < values.size(); ++i) {
         const std::uint64_t expected = oracle.next_sum(leaves);
         if (values[i] == expected) continue;

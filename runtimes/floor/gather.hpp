@@ -16,20 +16,28 @@ template <class Leaf>
     return leaf(index);
 }
 
-/// leaf(0) .. leaf(count - 1) by index, in `threads` equal shares.
-template <class Leaf>
-std::vector<std::uint64_t> gather(std::size_t count, const Leaf& leaf, std::size_t threads = 1) {
+/// leaf(0) .. leaf(count - 1) by index, in a share for each of `threads`: of what leaf the share of a
+/// part begins with, first_of(part, threads) tells; that of part `threads` is `count`.
+template <class Leaf, class FirstOf>
+std::vector<std::uint64_t> gather(std::size_t count, const Leaf& leaf, std::size_t threads,
+                                  const FirstOf& first_of) {
     std::vector<std::uint64_t> values(count);
     const auto share = [&](std::size_t part) {
-        const std::size_t first = count * part / threads;
-        const std::size_t last = count * (part + 1) / threads;
-        for (std::size_t i = first; i < last; ++i) values[i] = call(leaf, i);
+        const std::size_t last = first_of(part + 1, threads);
+        for (std::size_t i = first_of(part, threads); i < last; ++i) values[i] = call(leaf, i);
     };
     std::vector<std::jthread> others;
     for (std::size_t part = 1; part < threads; ++part) others.emplace_back(share, part);
     share(0);
     others.clear();  // Joins them.
     return values;
+}
+
+/// The same in equal shares.
+template <class Leaf>
+std::vector<std::uint64_t> gather(std::size_t count, const Leaf& leaf, std::size_t threads = 1) {
+    return gather(count, leaf, threads,
+                  [count](std::size_t part, std::size_t parts) { return count * part / parts; });
 }
 
 /// The sum below one inner node of a tree with `fan_out` children a node and `levels` levels of

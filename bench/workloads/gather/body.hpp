@@ -34,7 +34,8 @@ task<std::uint64_t> compute_branch(Runtime& runtime, const gather_case& given, s
     const std::size_t first = index * given.fan_out;
     if (level + 1 == given.depth) {
         co_return sum_of(co_await runtime.gather(given.fan_out, [&, seed](std::size_t child) {
-            return compute_leaf(runtime, leaf_state(seed, first + child), given.work, log.enter());
+            return compute_leaf(runtime, leaf_state(seed, first + child),
+                                given.work_of(first + child), log.enter());
         }));
     }
     co_return sum_of(co_await runtime.gather(given.fan_out, [&, seed](std::size_t child) {
@@ -48,7 +49,8 @@ std::uint64_t compute_branch(Runtime& runtime, const gather_case& given, std::ui
     const std::size_t first = index * given.fan_out;
     if (level + 1 == given.depth) {
         return sum_of(runtime.gather(given.fan_out, [&, seed](std::size_t child) {
-            return compute_leaf(runtime, leaf_state(seed, first + child), given.work, log.enter());
+            return compute_leaf(runtime, leaf_state(seed, first + child),
+                                given.work_of(first + child), log.enter());
         }));
     }
     return sum_of(runtime.gather(given.fan_out, [&, seed](std::size_t child) {
@@ -62,7 +64,8 @@ task<std::vector<std::uint64_t>> compute_all(Runtime& runtime, const gather_case
                                              std::uint32_t seed, Log& log) {
     if (given.depth == 1) {
         co_return co_await runtime.gather(given.fan_out, [&, seed](std::size_t index) {
-            return compute_leaf(runtime, leaf_state(seed, index), given.work, log.enter());
+            return compute_leaf(runtime, leaf_state(seed, index), given.work_of(index),
+                                log.enter());
         });
     }
     co_return co_await runtime.gather(given.fan_out, [&, seed](std::size_t index) {
@@ -75,7 +78,8 @@ std::vector<std::uint64_t> compute_all(Runtime& runtime, const gather_case& give
                                        std::uint32_t seed, Log& log) {
     if (given.depth == 1) {
         return runtime.gather(given.fan_out, [&, seed](std::size_t index) {
-            return compute_leaf(runtime, leaf_state(seed, index), given.work, log.enter());
+            return compute_leaf(runtime, leaf_state(seed, index), given.work_of(index),
+                                log.enter());
         });
     }
     return runtime.gather(given.fan_out, [&, seed](std::size_t index) {

@@ -15,13 +15,18 @@ struct gather_case : case_base {
     static constexpr const char* workload = "gather";
 
     std::size_t fan_out = 0;
-    std::size_t depth = 1;   ///< Levels of gathers; the leaves are below the last.
-    std::uint32_t work = 0;  ///< Steps of xorshift32 a leaf.
+    std::size_t depth = 1;         ///< Levels of gathers; the leaves are below the last.
+    std::uint32_t work = 0;        ///< Steps of xorshift32 a leaf.
+    std::uint32_t skew = 1;        ///< How many times as much work the first leaves have.
+    std::size_t heavy_leaves = 0;  ///< How many of them there are: an eighth, where work is skewed.
 
     [[nodiscard]] std::size_t leaves() const noexcept {
         std::size_t count = 1;
         for (std::size_t level = 0; level < depth; ++level) count *= fan_out;
         return count;
+    }
+    [[nodiscard]] std::uint32_t work_of(std::size_t leaf) const noexcept {
+        return leaf < heavy_leaves ? work * skew : work;
     }
     /// Leaves and inner tasks, without the root.
     [[nodiscard]] std::size_t task_count() const noexcept {
@@ -38,16 +43,22 @@ struct gather_case : case_base {
         reader.read("fan_out", fan_out, 1, most_tasks);
         reader.read_optional("depth", depth, 1, 64);
         reader.read_optional("work", work, 0, most_work);
+        reader.read_optional("skew", skew, 1, work == 0 ? 1 : most_work / work);
         reader.read_optional("repeat", repeat, 1, most_rounds);
         const double count = std::pow(static_cast<double>(fan_out), static_cast<double>(depth));
         if (count > static_cast<double>(most_tasks)) {
             reader.fail("fan_out",
                         "fan_out ^ depth to be at most " + std::to_string(most_tasks) + " leaves");
         }
+        heavy_leaves = skew == 1 ? 0 : leaves() / 8;
     }
 
     [[nodiscard]] nlohmann::json to_json() const {
-        return {{"fan_out", fan_out}, {"depth", depth}, {"work", work}};
+        return {{"fan_out", fan_out},
+                {"depth", depth},
+                {"work", work},
+                {"heavy_leaves", heavy_leaves},
+                {"heavy_work", work * skew}};
     }
 };
 

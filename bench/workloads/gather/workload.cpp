@@ -14,13 +14,25 @@ namespace {
 /// Work from which a thread more is worth its start, which takes some tens of microseconds.
 constexpr std::uint64_t steps_worth_a_thread = 1'000'000;
 
+/// So that shares have the same work, as far as whole leaves allow: written by hand, one knows the work.
+std::size_t first_leaf_of_share(const gather_case& given, std::size_t part, std::size_t parts) {
+    const std::size_t heavy = given.heavy_leaves * given.skew;
+    const std::size_t before = (heavy + given.leaves() - given.heavy_leaves) * part / parts;
+    return before < heavy ? before / given.skew : given.heavy_leaves + before - heavy;
+}
+
 std::vector<std::uint64_t> run_floor(const gather_case& given, std::uint32_t seed) {
     const auto leaf = [&, seed](std::size_t index) {
-        return leaf_value(leaf_state(seed, index), given.work);
+        return leaf_value(leaf_state(seed, index), given.work_of(index));
     };
     const bool threads_pay = given.leaves() * given.work >= steps_worth_a_thread;
     const std::size_t threads = threads_pay ? available_cores() : 1;
-    if (given.depth == 1) return floor::gather(given.fan_out, leaf, threads);
+    if (given.depth == 1) {
+        return floor::gather(given.fan_out, leaf, threads,
+                             [&](std::size_t part, std::size_t parts) {
+                                 return first_leaf_of_share(given, part, parts);
+                             });
+    }
     const auto branch = [&](std::size_t index) {
         return floor::sum_tree(given.fan_out, given.depth - 1, index, leaf);
     };

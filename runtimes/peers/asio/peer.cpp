@@ -78,7 +78,8 @@ task<void> compute_children(const gather_case& spec, std::size_t parent, std::si
     const std::size_t first = parent * spec.fan_out;
     if (depth == 1) {
         return gather(values, [&spec, first, log](std::size_t child) {
-            return compute_leaf(leaf_state(spec.seed, first + child), spec.work, log);
+            return compute_leaf(leaf_state(spec.seed, first + child), work_of(&spec, first + child),
+                                log);
         });
     }
     return gather(values, [&spec, first, depth, log](std::size_t child) {

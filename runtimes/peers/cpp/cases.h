@@ -16,6 +16,8 @@ struct gather_case {
     size_t fan_out;
     size_t depth;
     uint32_t work;
+    size_t heavy_leaves; /* The first ones; they have `heavy_work`. */
+    uint32_t heavy_work;
     uint32_t seed;
 };
 
@@ -50,6 +52,11 @@ struct pulse {
 
 /* What leaf `index` of a run with this seed begins with. */
 static inline uint32_t leaf_state(uint32_t seed, size_t index) { return (uint32_t)(seed + index); }
+
+/* The work of a leaf by its index. */
+static inline uint32_t work_of(const struct gather_case* given, size_t leaf) {
+    return leaf < given->heavy_leaves ? given->heavy_work : given->work;
+}
 
 /* So many steps of xorshift32 from the state of a leaf. */
 static inline uint64_t leaf_value(uint32_t state, uint32_t steps) {

@@ -127,6 +127,8 @@ private:
         gather_case spec{.fan_out = case_.at("fan_out"),
                          .depth = case_.at("depth"),
                          .work = case_.at("work"),
+                         .heavy_leaves = case_.at("heavy_leaves"),
+                         .heavy_work = case_.at("heavy_work"),
                          .seed = seed_};
         make_room(spec.fan_out, tasks_of(spec));
         done_.sums.resize(repeat_ - 1);

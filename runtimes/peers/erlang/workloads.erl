@@ -32,8 +32,13 @@ sleep_once(Delay) ->
     Deadline = now_ns() + Delay,
     sleep_until(Deadline) - Deadline.
 
-tree(#{<<"fan_out">> := FanOut, <<"depth">> := Depth, <<"work">> := Work}, Seed, Log) ->
-    children(0, FanOut, Depth, Work, Seed, Log).
+tree(#{<<"fan_out">> := FanOut, <<"depth">> := Depth} = Case, Seed, Log) ->
+    #{<<"work">> := Work, <<"heavy_leaves">> := HeavyLeaves, <<"heavy_work">> := HeavyWork} = Case,
+    children(0, FanOut, Depth, {Work, Seed + HeavyLeaves, HeavyWork}, Seed, Log).
+
+%% The steps of the leaf that begins with a state, of which those below some have more.
+work_of(State, {_, Heavy, HeavyWork}) when State < Heavy -> HeavyWork;
+work_of(_, {Work, _, _}) -> Work.
 
 %% The values of the children of the node at a position of its level, with so many levels below.
 children(Position, FanOut, Depth, Work, Seed, Log) ->
@@ -42,7 +47,7 @@ children(Position, FanOut, Depth, Work, Seed, Log) ->
         1 ->
             Leaf = fun(State) ->
                 erlang:yield(),
-                computing:leaf_value(State, Work)
+                computing:leaf_value(State, work_of(State, Work))
             end,
             gather:all(FanOut, fun(Index) -> Seed + First + Index end, Leaf, Log);
         _ ->

@@ -16,6 +16,10 @@ type spec struct {
 	Depth  int    `json:"depth"`
 	Work   uint32 `json:"work"`
 
+	// The first leaves of gather have more work.
+	HeavyLeaves int    `json:"heavy_leaves"`
+	HeavyWork   uint32 `json:"heavy_work"`
+
 	Connections int `json:"connections"`
 	BufferBytes int `json:"buffer_bytes"`
 
@@ -77,10 +81,13 @@ func splitmix64(seed uint64) uint64 {
 	return z ^ z>>31
 }
 
-// leafValue is the state of a leaf after the steps of xorshift32 that are this case's work.
+// leafValue is the state of a leaf after the steps of xorshift32 that are its work.
 func (c *spec) leafValue(leaf int) uint64 {
-	state := c.start + uint32(leaf)
-	for steps := c.Work; steps > 0; steps-- {
+	state, steps := c.start+uint32(leaf), c.Work
+	if leaf < c.HeavyLeaves {
+		steps = c.HeavyWork
+	}
+	for ; steps > 0; steps-- {
 		state ^= state << 13
 		state ^= state >> 17
 		state ^= state << 5

@@ -8,6 +8,8 @@ record Spec(
         int fanOut,
         int depth,
         long work,
+        long heavyLeaves,
+        long heavyWork,
         int connections,
         int bufferBytes,
         int parts,
@@ -40,12 +42,13 @@ record Spec(
     }
 
     /**
-     * Where the steps of xorshift32 that are this case's work lead from the state of a leaf. All modulo
-     * 2^32.
+     * Where the steps of xorshift32 that are the work of a leaf lead, whose state is the seed plus its
+     * index. All modulo 2^32.
      */
-    long leafValue(long leafState) {
-        int state = (int) leafState;
-        for (long i = 0; i < work; i++) {
+    long leafValue(long seed, long leaf) {
+        int state = (int) (seed + leaf);
+        final long steps = leaf < heavyLeaves ? heavyWork : work;
+        for (long i = 0; i < steps; i++) {
             state ^= state << 13;
             state ^= state >>> 17;
             state ^= state << 5;

@@ -58,7 +58,7 @@ final class Tree {
 
         private long leaf() {
             Thread.yield();
-            return spec.leafValue(seed + position);
+            return spec.leafValue(seed, position);
         }
 
         private long inner() {

@@ -74,7 +74,7 @@ final class Workloads {
         long value = 0;
         for (int part = 0; part < spec.parts(); part++) {
             Thread.yield();
-            value += spec.leafValue(seed + (long) task * spec.parts() + part);
+            value += spec.leafValue(seed, (long) task * spec.parts() + part);
         }
         return new long[] {value, 0, 0};
     }
@@ -87,7 +87,7 @@ final class Workloads {
         long value = 0;
         for (int round = 0; round < spec.rounds(); round++) {
             sleepUntil(System.nanoTime() + spec.waitNs());
-            value += spec.leafValue(seed + (long) task * spec.rounds() + round);
+            value += spec.leafValue(seed, (long) task * spec.rounds() + round);
         }
         return value;
     }

@@ -25,6 +25,7 @@ struct leaf {
     uv_idle_t idle;
     struct branch* parent;
     uint32_t state; /* That it computes from. */
+    uint32_t work;
     uint64_t* value;
     struct flight* flight;
 };
@@ -46,7 +47,7 @@ static void on_leaf_closed(uv_handle_t* handle) { child_ended(((struct leaf*)han
 
 static void run_leaf(uv_idle_t* idle) {
     struct leaf* self = (struct leaf*)idle;
-    *self->value = leaf_value(self->state, self->parent->tree->spec->work);
+    *self->value = leaf_value(self->state, self->work);
     land(self->flight);
     uv_close((uv_handle_t*)idle, on_leaf_closed);
 }
@@ -60,6 +61,7 @@ static void start_leaves(struct branch* parent, size_t first) {
         self->flight = take_off(tree->log);
         self->parent = parent;
         self->state = leaf_state(tree->spec->seed, first + i);
+        self->work = work_of(tree->spec, first + i);
         self->value = &parent->values[i];
         check(uv_idle_init(uv_default_loop(), &self->idle), "uv_idle_init");
         check(uv_idle_start(&self->idle, run_leaf), "uv_idle_start");

@@ -39,9 +39,12 @@ async function leaf(state, work) {
 }
 
 /** The values of the children of a node at a position of its level, with so many levels below. */
+const workOf = (spec, leaf) => (leaf < spec.heavy_leaves ? spec.heavy_work : spec.work);
+
 function children(spec, seed, levels, position, gather) {
   const first = position * spec.fan_out;
-  if (levels === 1) return gather(spec.fan_out, (i) => leaf(seed + first + i, spec.work));
+  if (levels === 1)
+    return gather(spec.fan_out, (i) => leaf(seed + first + i, workOf(spec, first + i)));
   return gather(spec.fan_out, async (i) =>
     (await children(spec, seed, levels - 1, first + i, gather)).reduce(add),
   );

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from protocol import SEED, Case
-from work import MASK_64, leaf_value
+from work import MASK_64, leaf_value, works
 
 MOST_WAITING = 4096  # Connections that the kernel holds until they are accepted.
 Flights = list[tuple[int, int]] | None
@@ -78,7 +78,8 @@ def _node(
 ) -> int:
     """The value of the task at a position of its level, `depth` levels above the leaves."""
     if depth == 0:
-        return leaf(case[SEED] + position, case["work"], give_way)
+        state = case[SEED] + position
+        return leaf(state, next(works(case, state)), give_way)
     first = position * case["fan_out"]
     values = [
         followed(flights, _node, case, first + i, depth - 1, give_way, flights)

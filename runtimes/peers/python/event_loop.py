@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from protocol import SEED, Case, Run, Workloads, announce, next_repetition, serve
-from work import MASK_64, delays_ns, leaf_value
+from work import MASK_64, delays_ns, leaf_value, works
 
 MOST_WAITING = 4096  # Connections that the kernel holds until they are accepted.
 Task = Coroutine[Any, Any, Any]
@@ -52,8 +52,9 @@ async def children(case: Case, first: int, depth: int, follow: Follow) -> list[i
     `first`."""
     fan_out = case["fan_out"]
     if depth == 1:
-        work = case["work"]
-        return await asyncio.gather(*(follow(leaf(first + i, work)) for i in range(fan_out)))
+        states = range(first, first + fan_out)
+        leaves = (leaf(state, work) for state, work in zip(states, works(case, first)))
+        return await asyncio.gather(*map(follow, leaves))
     width = fan_out ** (depth - 1)
     firsts = range(first, first + fan_out * width, width)
     return await asyncio.gather(*(follow(inner(case, i, depth - 1, follow)) for i in firsts))

@@ -2,8 +2,9 @@
 numbers have no width, so each shift to the left is cut to its bits again."""
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 
-from protocol import Case
+from protocol import SEED, Case
 
 MASK_32 = 0xFFFF_FFFF
 MASK_64 = 0xFFFF_FFFF_FFFF_FFFF
@@ -17,6 +18,13 @@ def leaf_value(state: int, steps: int) -> int:
         state ^= state >> 17
         state ^= (state << 5) & MASK_32
     return state
+
+
+def works(case: Case, first: int) -> Iterator[int]:
+    """The steps of a leaf of gather that begins with the state `first`, and of those that follow it. The
+    first of all have more."""
+    heavy = max(case[SEED] + case["heavy_leaves"] - first, 0)
+    return chain(repeat(case["heavy_work"], heavy), repeat(case["work"]))
 
 
 def splitmix64(seed: int) -> int:

@@ -117,8 +117,11 @@ void compute_children(const gather_case& spec, std::size_t parent, std::size_t d
                       std::span<std::uint64_t> values, flight_log* log) {
     const std::size_t first = parent * spec.fan_out;
     gather(values, [&](std::size_t child) {
-        if (depth == 1) return compute_leaf(leaf_state(spec.seed, first + child), spec.work, log);
-        return compute_branch(spec, first + child, depth - 1, log);
+        const std::size_t index = first + child;
+        if (depth == 1) {
+            return compute_leaf(leaf_state(spec.seed, index), work_of(&spec, index), log);
+        }
+        return compute_branch(spec, index, depth - 1, log);
     });
 }
 

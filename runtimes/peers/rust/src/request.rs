@@ -62,6 +62,19 @@ pub struct Gather {
     pub fan_out: usize,
     pub depth: u32,
     pub work: u32,
+    pub heavy_leaves: usize,
+    pub heavy_work: u32,
+}
+
+impl Gather {
+    /// Of the leaf with this index.
+    pub fn work_of(&self, leaf: usize) -> u32 {
+        if leaf < self.heavy_leaves {
+            self.heavy_work
+        } else {
+            self.work
+        }
+    }
 }
 
 #[derive(Clone, Copy, Deserialize)]

@@ -66,7 +66,7 @@ fn children(case: Gather, seed: u32, log: &Log, depth: u32, index: usize) -> Vec
     let indexes = first..first + case.fan_out;
     if depth == 1 {
         indexes
-            .map(|child| log.spawn(leaf(leaf_state(seed, child), case.work)))
+            .map(|child| log.spawn(leaf(leaf_state(seed, child), case.work_of(child))))
             .collect()
     } else {
         let start = |child| log.spawn(branch(case, seed, log.clone(), depth - 1, child));
