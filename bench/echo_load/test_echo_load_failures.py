@@ -153,7 +153,11 @@ def test_a_reply_in_two_parts_without_nodelay_is_recognized():
 
 
 def test_every_address_of_a_name_is_tried():
-    names = {found[4][0] for found in socket.getaddrinfo("localhost", 1, type=socket.SOCK_STREAM)}
+    try:
+        found = socket.getaddrinfo("localhost", 1, type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        pytest.skip("localhost has no address here: a minimal system has no /etc/hosts")
+    names = {address[0] for *_, address in found}
     if not {"::1", "127.0.0.1"} <= names:
         pytest.skip("localhost has one address here")
     for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):

@@ -22,7 +22,9 @@ MIRROR = "http://deb.debian.org/debian"
 KEPT = ("http_proxy", "https_proxy", "no_proxy")  # Of the environment; all else is the new root's.
 NAMESPACE = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
 
+# The root is a mount of its own, as roots are: what unshares a namespace in it relies on that.
 INSIDE = """
+mount --bind "$1" "$1" || exit 2
 mount -t proc proc "$1/proc" && mount --rbind /sys "$1/sys" && mount --rbind /dev "$1/dev" || exit 2
 exec chroot "$1" bash -c "$2"
 """
