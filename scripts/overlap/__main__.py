@@ -1,12 +1,17 @@
-"""Runs the command whose module is named: an interrupt is one line while it is still imported, too."""
+"""Runs the command whose module is named. An interrupt that comes while the interpreter starts or modules are
+imported waits until they are: some, numpy among them, make errors of their own of it. The commands in
+scripts/ hold it back until here."""
 
+import signal
 import sys
 
 try:
     from importlib import import_module
 
     sys.argv.pop(0)
-    status = import_module(sys.argv[0]).main(sys.argv[1:])
+    command = import_module(sys.argv[0])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    status = command.main(sys.argv[1:])
 except KeyboardInterrupt:
     status = 130  # As overlap.base.exits has it.
 sys.exit(status)

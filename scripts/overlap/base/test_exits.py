@@ -1,8 +1,10 @@
 """Exit codes mean what the commands' help says, however a command ends."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -74,6 +76,23 @@ def test_a_closed_stream_is_no_fault_of_the_command(closed):
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert ran.returncode == 2
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.1, 0.2, 0.3, 0.4])
+def test_an_interrupt_while_a_command_starts_is_no_traceback(delay_s):
+    """The shell, the interpreter, numpy's import: whichever it comes to is left to the machine's pace."""
+    command = subprocess.Popen(
+        [ROOT / "scripts" / "compare", "/nonexistent"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    time.sleep(delay_s)
+    os.killpg(command.pid, signal.SIGINT)
+    _, errors = command.communicate(timeout=60)
+    assert command.returncode in (-signal.SIGINT, 130, 2)  # Of the shell, of ours, and at its end.
+    assert "Traceback" not in errors and errors.count("\n") <= 1
 
 
 def test_files_of_the_current_folder_are_not_imported(tmp_path):

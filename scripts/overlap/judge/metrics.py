@@ -103,12 +103,14 @@ ENDLESS = 700.0  # Near the largest logarithm whose exponential is a number.
 
 
 def log_ratio(value: float, baseline: float) -> float:
-    """Counts may be zero: two zeros are equal, and one is endlessly far from anything else."""
+    """Counts may be zero: two zeros are equal, and one is endlessly far from anything else. So are
+    numbers whose quotient is beyond floating point."""
     if value == baseline:
         return 0.0
-    if value == 0 or baseline == 0:
-        return -ENDLESS if value == 0 else ENDLESS
-    return math.log(value / baseline)
+    quotient = value / baseline if baseline else math.inf
+    if quotient in (0, math.inf):
+        return ENDLESS if quotient else -ENDLESS
+    return math.log(quotient)
 
 
 RATIO_PLACES = 7

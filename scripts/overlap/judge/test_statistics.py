@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from overlap.judge import statistics
+from overlap.judge.metrics import ENDLESS, log_ratio
 from overlap.judge.statistics import (
     bootstrapped,
     holm,
@@ -311,3 +312,8 @@ def test_among_twelve_equal_backends_hardly_ever_even_one_is_told_apart(
     generator = np.random.default_rng(24)
     p = estimate(generator.normal(0, 0.05, (RUNS * 12, blocks))).p.reshape(RUNS, 12)
     assert np.mean([holm(row).min() <= 0.05 for row in p]) <= at_most(0.05, RUNS)
+
+
+def test_numbers_whose_quotient_is_beyond_floating_point_are_endlessly_far_apart():
+    assert log_ratio(1e300, 5e-324) == ENDLESS and log_ratio(5e-324, 1e300) == -ENDLESS
+    assert log_ratio(5e-324, 5e-324) == 0.0
