@@ -54,6 +54,9 @@ TEST_F(CaseFile, BoundsTheWorkOfTheHeavyLeaves) {
     const std::string text = "[gather.a]\nfan_out = 8\nwork = 1_000_000_000\nskew = ";
     EXPECT_EQ(complaint(text + "4"), "accepted");
     EXPECT_EQ(complaint(text + "5"), "4: [gather.a] skew = 5: expected a whole number from 1 to 4");
+    EXPECT_EQ(
+        complaint("[gather.a]\nfan_out = 7\nwork = 1\nskew = 2"),
+        "4: [gather.a] skew = 2: expected at least 8 leaves, of which an eighth has more work");
     EXPECT_EQ(complaint("[gather.a]\nfan_out = 8\nskew = 2"),
               "3: [gather.a] skew = 2: expected a whole number from 1 to 1");
 }

@@ -39,6 +39,9 @@ struct gather_case : case_base {
         return sum;
     }
 
+    /// To be called when the shape has changed.
+    void count_heavy_leaves() noexcept { heavy_leaves = skew == 1 ? 0 : leaves() / 8; }
+
     void read(case_reader& reader) {
         reader.read("fan_out", fan_out, 1, most_tasks);
         reader.read_optional("depth", depth, 1, 64);
@@ -50,7 +53,10 @@ struct gather_case : case_base {
             reader.fail("fan_out",
                         "fan_out ^ depth to be at most " + std::to_string(most_tasks) + " leaves");
         }
-        heavy_leaves = skew == 1 ? 0 : leaves() / 8;
+        count_heavy_leaves();
+        if (skew > 1 && heavy_leaves == 0) {
+            reader.fail("skew", "at least 8 leaves, of which an eighth has more work");
+        }
     }
 
     [[nodiscard]] nlohmann::json to_json() const {

@@ -48,6 +48,7 @@ bool gather_workload::has_memory(const gather_case& given, bool uses_processes) 
 
 gather_case gather_workload::for_memory(gather_case given, const memory_run& how) {
     given.fan_out = given.fan_out * how.quarters / 4;
+    given.count_heavy_leaves();
     return given;
 }
 
