@@ -157,7 +157,7 @@ def tail_with_stops(rate, duration, stops, share, path):
 
 def test_a_stop_of_10_ms_is_in_the_tail(tmp_path):
     tries = []
-    for _ in range(5):  # A machine that is busy with something else adds stops of its own.
+    for _ in range(20):  # A machine that is busy with something else adds stops of its own.
         found, planted = tail_with_stops(5000, 3, 10, 0.999, tmp_path / "latencies")
         tries.append(found / planted)
         if abs(tries[-1] - 1) < 0.05:

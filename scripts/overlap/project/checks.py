@@ -4,9 +4,9 @@ Each step runs although an earlier one failed. What a step prints goes to build/
 that failed, the end is shown.
 
 Tests mostly wait, and builds compute: so all that is to be built is built by a second process, one
-preset after another, while the tests of what is ready run here, those of pytest beside those of ctest.
-That process and what it starts have the lowest priority, for tests that measure time to find the cores
-as good as free.
+preset after another, while the tests of what is ready run here; those of scripts/, which measure no time,
+in a lane of their own. That process and what it starts have the lowest priority, for tests that measure
+time to find the cores as good as free.
 """
 
 import argparse
@@ -271,9 +271,7 @@ STEPS: dict[str, Step] = {
     "documents": Step(documents),
     "scripts": Step(lambda: pytest("scripts", "scripts"), lane="pytest"),  # Of made up binaries.
     "release": tested("release"),
-    "programs": Step(
-        lambda: pytest("programs", "bench", "runtimes"), after="release", lane="pytest"
-    ),
+    "programs": Step(lambda: pytest("programs", "bench", "runtimes"), after="release"),
     **{name: tested(name) for name in SANITIZERS},
     "fuzz": Step(prepare=fuzz),
     "clang-tidy": Step(prepare=clang_tidy),
