@@ -42,12 +42,11 @@ json answer_in(const std::string& line, const std::string& key) {
             throw no_workload("it says so");
         }
         if (answer.contains("error")) {
-            throw std::runtime_error("says: " + words_of(answer.at("error")));
+            throw wrong_answer("says: " + words_of(answer.at("error")));
         }
         if (answer.contains(key)) return answer.at(key);
     }
-    throw std::runtime_error("said \"" + line.substr(0, shown) + "\", expected an object with " +
-                             key);
+    throw wrong_answer("said \"" + line.substr(0, shown) + "\", expected an object with " + key);
 }
 
 }  // namespace overlap::bench

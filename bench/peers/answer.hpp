@@ -13,8 +13,14 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// A peer said something else than was asked for, such as an error of its own: what() are its words.
+class wrong_answer : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 /// What a line, which has to be a JSON object with it, says of `key`. Throws limit_error where the peer
-/// names a limit, no_workload, or std::runtime_error that says what it said instead.
+/// names a limit, no_workload, or wrong_answer.
 nlohmann::json answer_in(const std::string& line, const std::string& key);
 
 /// The beginning of a value as text, for words about it.

@@ -234,11 +234,7 @@ json peer_process::receive(const std::string& key) {
     const std::string line = receive_line();
     try {
         return answer_in(line, key);
-    } catch (const limit_error&) {
-        throw;
-    } catch (const no_workload&) {
-        throw;
-    } catch (const std::runtime_error& error) {
+    } catch (const wrong_answer& error) {
         fail(error.what());
     }
 }

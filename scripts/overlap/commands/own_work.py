@@ -90,6 +90,10 @@ class Work(ABC):
     def workloads(self) -> list[str]:
         return list(dict.fromkeys(self.figures.values()))
 
+    def _more_tasks(self, word: str) -> dict[str, "Work"]:
+        more = replace(self, tasks=TIMES * self.tasks, name=f"{CASE}_10x_tasks")
+        return {f"{TIMES} times the {word} ({more.tasks:,})": more}
+
     def _on(self, cores: int) -> str:
         used = self.cores or cores
         return f"on {used} core{'' if used == 1 else 's'}"
@@ -130,8 +134,7 @@ class MixedWork(Work):
         return {"time": "wall", "responsive": "gap"}.get(want, want)
 
     def neighbours(self) -> dict[str, Work]:
-        more = replace(self, tasks=TIMES * self.tasks, name=f"{CASE}_10x_tasks")
-        found: dict[str, Work] = {f"{TIMES} times the tasks ({more.tasks:,})": more}
+        found = self._more_tasks("tasks")
         if self.computes:
             compute_s = TIMES * self.compute_s
             words = f"{TIMES} times the compute ({seconds(compute_s)})"
@@ -210,8 +213,7 @@ class EchoWork(Work):
         return want
 
     def neighbours(self) -> dict[str, Work]:
-        more = replace(self, tasks=TIMES * self.tasks, name=f"{CASE}_10x_tasks")
-        found: dict[str, Work] = {f"{TIMES} times the connections ({more.tasks:,})": more}
+        found = self._more_tasks("connections")
         if self.rate:
             rate = TIMES * self.rate
             words = f"{TIMES} times the rate ({rate:,} per second)"

@@ -364,3 +364,16 @@ def test_whatever_was_measured_is_compared_or_refused(
             assert (cell["verdict"] is None) == (cell["ratio"] is None and cell["blocks"] is None)
             if cell["low_95"] is not None and cell["ratio"] is not None:
                 assert cell["low_95"] <= cell["ratio"] <= cell["high_95"]
+
+
+@pytest.mark.parametrize("style", ["terminal", "markdown", "tables", "csv", "json", "gbench"])
+@pytest.mark.parametrize("wall_s", [1e300, 5e-324])
+def test_numbers_at_the_ends_of_floating_point_pass_every_export(capsys, run, style, wall_s):
+    def stretch(record):
+        if record["kind"] == "sample" and record["block"] % 2:
+            record["counters"]["wall_s"] = wall_s
+        return [record]
+
+    printed = said(capsys, edit(run, stretch), "--format", style)
+    if style in ("json", "gbench"):
+        json.loads(printed, parse_constant=pytest.fail)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import curve_fit
 
 from overlap.base.exits import RecordError
-from overlap.judge.metrics import METRICS, Metric
+from overlap.judge.metrics import METRICS, Metric, log_ratio
 from overlap.judge.series import Series, Source
 from overlap.judge.statistics import paired
 from overlap.records.models import model_of
@@ -245,7 +245,7 @@ def scalings(family: Family) -> list[Scaling]:
         speedups = {
             x: estimate(
                 [
-                    math.log(least * walls[least][block] / wall)
+                    log_ratio(least * walls[least][block], wall)
                     for block, wall in values.items()
                     if block in walls[least]
                 ]
@@ -284,7 +284,7 @@ def break_evens(first: Curve, second: Curve, metric: Metric) -> list[BreakEven]:
     ones, others = first.of(metric), second.of(metric)
     ratios = {
         x: {
-            block: math.log(value / others[x][block])
+            block: log_ratio(value, others[x][block])
             for block, value in values.items()
             if value > 0 and others[x].get(block, 0) > 0
         }

@@ -8,7 +8,7 @@ from statistics import median, mode
 
 import numpy as np
 
-from overlap.judge.metrics import METRICS, Metric
+from overlap.judge.metrics import METRICS, Metric, log_ratio
 from overlap.judge.statistics import ALPHA, bootstrapped, holm, least_blocks, paired
 from overlap.records.files import Records
 from overlap.records.models import MODELS, is_peer, model_of
@@ -58,7 +58,7 @@ def _paired(own: Sequence[Series], peer: Series, metric: Metric) -> _Pairing | N
     for block, value in sorted(theirs.items()):
         best = _best(ours, [other for other in theirs if other != block])
         if block in ours[best]:
-            logs.append(math.log(value / ours[best][block]))
+            logs.append(log_ratio(value, ours[best][block]))
             chosen.append(best)
     return _Pairing(peer.backend, mode(chosen), logs) if logs else None
 

@@ -19,6 +19,10 @@ from overlap.page.content import CaseTable, Row
 from overlap.records.models import FLOOR, model_of, place_of
 
 WIDE = 1000  # Of a picture, in its own units.
+LEAST_POWER, MOST_POWER = (
+    -307,
+    307,
+)  # Of ten, with room for a factor of 5: what floating point holds.
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Axis:
     def ticks(self) -> list[Tick]:
         """At 1, 2 and 5 times powers of ten, thinned until there are few of them."""
         first, last = (math.floor(end / math.log(10)) for end in (self.low, self.high))
+        first, last = max(first, LEAST_POWER), min(last, MOST_POWER)
         found: list[float] = []
         for steps in ((1, 2, 5), (1,)):
             found = [s * 10.0**power for power in range(first, last + 1) for s in steps]

@@ -150,6 +150,17 @@ def test_a_page_of_thousands_of_samples_is_small(tmp_path, name):
     assert len(gzip.compress(page_of(path).read_bytes())) < 300_000
 
 
+@pytest.mark.parametrize("wall_s", [1e300, 5e-324])
+def test_numbers_at_the_ends_of_floating_point_have_a_page(records, wall_s):
+    def stretch(record):
+        if record["kind"] == "sample" and record["block"] % 2:
+            record["counters"]["wall_s"] = wall_s
+        return [record]
+
+    edit(records, stretch)
+    assert "thread_pool" in page_of(records).read_text()
+
+
 def test_two_runs_have_their_differences_first(records, tmp_path):
     after = write_records(tmp_path / "s.jsonl", RATIOS | {"thread_pool": 3.0}, seed=2)
     text = page_of(records, after).read_text()

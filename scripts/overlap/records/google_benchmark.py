@@ -3,6 +3,7 @@ so that its tools/compare.py works on them. The fields are those of its JSONRepo
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -192,6 +193,9 @@ def _context(head: Mapping[str, Any]) -> dict[str, Any]:
 def _entries(family: int, row: str, samples: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for index, sample in enumerate(samples):
         counters = sample["counters"]
+        times = {"real_time": counters["wall_s"], "cpu_time": counters.get("cpu_s", 0.0)}
+        # compare.py prints whole units: nanoseconds, but for what has more of them than a number can be.
+        unit = "ns" if all(math.isfinite(each * 1e9) for each in times.values()) else "s"
         yield {
             "name": row,
             "family_index": family,
@@ -202,9 +206,7 @@ def _entries(family: int, row: str, samples: list[dict[str, Any]]) -> Iterator[d
             "repetition_index": index,
             "threads": 1,
             "iterations": 1,
-            # compare.py prints whole units.
-            "real_time": counters["wall_s"] * 1e9,
-            "cpu_time": counters.get("cpu_s", 0.0) * 1e9,
-            "time_unit": "ns",
+            **{name: seconds / SECONDS_PER_UNIT[unit] for name, seconds in times.items()},
+            "time_unit": unit,
             **counters,
         }
