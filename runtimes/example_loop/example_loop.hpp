@@ -30,16 +30,24 @@ public:
         ::eventfd_write(wake_.get(), 1);
     }
     // A multimap keeps the order of equal deadlines.
-    void call_at(timer_operation* op, time_point at) { timers_.emplace(std::max(at, now()), op); }
+    void call_at(timer_operation* op, time_point at) {
+        op->deadline = std::max(at, now());
+        timers_.emplace(op->deadline, op);
+    }
     void submit(io_operation* op) {
         const auto is_like_op = [op](const io_operation* other) {
             return other->descriptor == op->descriptor && other->kind == op->kind;
         };
         if (std::ranges::any_of(waiting_, is_like_op) || !attempt(op)) waiting_.push_back(op);
     }
-    void cancel(operation* op) {  // Takes time in proportion to what waits, to be short.
-        const auto is_op = [op](const auto& timer) { return timer.second == op; };
-        if (std::erase_if(timers_, is_op) + std::erase(waiting_, op) > 0) complete(op, -ECANCELED);
+    void cancel(operation* op) {  // Of I/O in time in proportion to what waits, to be short.
+        if (std::erase(waiting_, op) > 0) return complete(op, -ECANCELED);
+        if (op->kind != operation_kind::timer) return;
+        auto [timer, end] = timers_.equal_range(static_cast<timer_operation*>(op)->deadline);
+        timer = std::find_if(timer, end, [op](const auto& each) { return each.second == op; });
+        if (timer == end) return;
+        timers_.erase(timer);
+        complete(op, -ECANCELED);
     }
     void run() {
         while (!stopping_) {
