@@ -13,32 +13,33 @@
 #include <overlap/core/runtime.hpp>
 #include <overlap/coroutine/task.hpp>
 
+#include <concepts>
 #include <span>
 
 namespace overlap {
 
-/// Runs `protocol` over a connection until it is done. Throws std::system_error, and what the protocol
-/// throws; the connection stays the caller's.
-template <stackless_runtime Runtime, class Protocol>
-task<void> exchange(Runtime& runtime, int connection, Protocol& protocol) {
+/// Runs `protocol` over a connection until it is done. With a deadline, on a timed_runtime, no read waits
+/// longer. Throws std::system_error, and what the protocol throws; the connection stays the caller's.
+template <stackless_runtime Runtime, class Protocol, std::same_as<time_point>... Deadline>
+task<void> exchange(Runtime& runtime, int connection, Protocol& protocol, Deadline... deadline) {
     while (!protocol.done()) {
         if (const auto bytes = protocol.to_send(); !bytes.empty()) {
             co_await runtime.write(connection, bytes);
             protocol.sent();
         } else {
-            protocol.received(co_await runtime.read(connection, protocol.room()));
+            protocol.received(co_await runtime.read(connection, protocol.room(), deadline...));
         }
     }
 }
 
-template <direct_runtime Runtime, class Protocol>
-void exchange(Runtime& runtime, int connection, Protocol& protocol) {
+template <direct_runtime Runtime, class Protocol, std::same_as<time_point>... Deadline>
+void exchange(Runtime& runtime, int connection, Protocol& protocol, Deadline... deadline) {
     while (!protocol.done()) {
         if (const auto bytes = protocol.to_send(); !bytes.empty()) {
             runtime.write(connection, bytes);
             protocol.sent();
         } else {
-            protocol.received(runtime.read(connection, protocol.room()));
+            protocol.received(runtime.read(connection, protocol.room(), deadline...));
         }
     }
 }

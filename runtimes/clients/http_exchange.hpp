@@ -23,6 +23,12 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// The server closed the connection before its answer.
+class http_hung_up : public http_error {
+public:
+    http_hung_up() : http_error("the server hung up before its answer") {}
+};
+
 struct http_response {
     int status = 0;
     std::string body;
@@ -51,7 +57,7 @@ public:
     void received(std::size_t size) {
         boost::system::error_code error;
         if (size == 0) {
-            if (!parser_.is_header_done()) fail("the server hung up before its answer");
+            if (!parser_.is_header_done()) throw http_hung_up();
             parser_.put_eof(error);
             if (error) fail("the server hung up in the middle of its answer");
             return;

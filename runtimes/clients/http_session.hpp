@@ -4,6 +4,8 @@
 //   const http_response answer = co_await session.get("/items/7");
 //   co_await session.close();
 //
+// A GET whose kept connection the server has closed meanwhile is sent once more, on a new one.
+//
 // On a runtime whose tasks are plain functions (fibers, threads) the same without co_await.
 #pragma once
 
@@ -13,10 +15,13 @@
 #include <overlap/core/socket.hpp>
 #include <overlap/coroutine/task.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -34,12 +39,27 @@ struct http_connection {
 template <runtime Runtime>
 class http_session {
 public:
-    http_session(Runtime& runtime, const endpoint& server, bool keeps = true)
-        : runtime_(runtime), server_(server), keeps_(keeps) {}
+    /// With `patience`, get() may take no longer. Throws std::invalid_argument if the runtime has no
+    /// deadlines.
+    http_session(Runtime& runtime, const endpoint& server, bool keeps = true,
+                 nanoseconds patience = nanoseconds::max())
+        : runtime_(runtime), server_(server), keeps_(keeps), patience_(patience) {
+        if (patience != nanoseconds::max() && !timed_runtime<Runtime>) {
+            throw std::invalid_argument(Runtime::name() + " has no deadlines");
+        }
+    }
 
-    /// Returns the answer whatever its status. Throws std::system_error when the connection fails,
-    /// http_error when what comes back is no answer; that connection is closed then.
-    [[nodiscard]] auto get(std::string path) { return http_get(*this, std::move(path)); }
+    /// Returns the answer whatever its status. Throws std::system_error when the connection fails or, with
+    /// std::errc::timed_out, when patience ends; http_error when what comes back is no answer. That
+    /// connection is closed then.
+    [[nodiscard]] auto get(std::string path) {
+        if constexpr (timed_runtime<Runtime>) {
+            if (patience_ != nanoseconds::max()) {
+                return http_get(*this, std::move(path), runtime_.now() + patience_);
+            }
+        }
+        return http_get(*this, std::move(path));
+    }
     /// Closes the idle connections. No get() may be under way.
     [[nodiscard]] auto close() { return http_close(*this); }
 
@@ -47,8 +67,11 @@ public:
     [[nodiscard]] Runtime& where() noexcept { return runtime_; }
     [[nodiscard]] const endpoint& server() const noexcept { return server_; }
     [[nodiscard]] bool has_idle() const noexcept { return !idle_.empty(); }
+    [[nodiscard]] static http_connection unopened() {
+        return {-1, std::vector<std::byte>(http_exchange::buffer_size)};
+    }
     [[nodiscard]] http_connection take() {
-        if (idle_.empty()) return {-1, std::vector<std::byte>(http_exchange::buffer_size)};
+        if (idle_.empty()) return unopened();
         http_connection taken = std::move(idle_.back());
         idle_.pop_back();
         return taken;
@@ -65,59 +88,83 @@ private:
     Runtime& runtime_;
     endpoint server_;
     bool keeps_;
+    nanoseconds patience_;
     std::vector<http_connection> idle_;
 };
 
-template <stackless_runtime Runtime>
-task<http_response> http_get(http_session<Runtime>& session, std::string path) {
-    http_connection connection = session.take();
-    http_response response;
-    std::exception_ptr failure;
-    bool kept = false;
+/// Whether a server that had closed a kept connection looks like this. A GET may be sent again then: RFC
+/// 9110, section 9.2.2.
+inline bool is_hang_up(const std::exception_ptr& failure) {
     try {
-        if (connection.descriptor < 0) {
-            connection.descriptor = co_await session.where().connect(session.server());
-        }
-        http_exchange protocol(session.request(path), connection.buffer);
-        co_await exchange(session.where(), connection.descriptor, protocol);
-        kept = session.keeps() && protocol.keeps_alive();
-        response = protocol.response();
+        std::rethrow_exception(failure);
+    } catch (const http_hung_up&) {
+        return true;
+    } catch (const std::system_error& error) {
+        return error.code() == std::errc::connection_reset ||
+               error.code() == std::errc::broken_pipe;
     } catch (...) {
-        failure = std::current_exception();
+        return false;
     }
-    if (kept) {
-        session.keep(std::move(connection));
-    } else if (connection.descriptor >= 0) {
-        co_await session.where().close(connection.descriptor);
-    }
-    if (failure) std::rethrow_exception(failure);
-    co_return response;
 }
 
-template <direct_runtime Runtime>
-http_response http_get(http_session<Runtime>& session, std::string path) {
-    http_connection connection = session.take();
-    http_response response;
-    std::exception_ptr failure;
-    bool kept = false;
-    try {
-        if (connection.descriptor < 0) {
-            connection.descriptor = session.where().connect(session.server());
+template <stackless_runtime Runtime, std::same_as<time_point>... Deadline>
+task<http_response> http_get(http_session<Runtime>& session, std::string path,
+                             Deadline... deadline) {
+    for (bool anew = false;; anew = true) {
+        http_connection connection = anew ? session.unopened() : session.take();
+        const bool was_kept = connection.descriptor >= 0;
+        http_response response;
+        std::exception_ptr failure;
+        bool kept = false;
+        try {
+            if (!was_kept) {
+                connection.descriptor =
+                    co_await session.where().connect(session.server(), deadline...);
+            }
+            http_exchange protocol(session.request(path), connection.buffer);
+            co_await exchange(session.where(), connection.descriptor, protocol, deadline...);
+            kept = session.keeps() && protocol.keeps_alive();
+            response = protocol.response();
+        } catch (...) {
+            failure = std::current_exception();
         }
-        http_exchange protocol(session.request(path), connection.buffer);
-        exchange(session.where(), connection.descriptor, protocol);
-        kept = session.keeps() && protocol.keeps_alive();
-        response = protocol.response();
-    } catch (...) {
-        failure = std::current_exception();
+        if (kept) {
+            session.keep(std::move(connection));
+        } else if (connection.descriptor >= 0) {
+            co_await session.where().close(connection.descriptor);
+        }
+        if (!failure) co_return response;
+        if (!was_kept || !is_hang_up(failure)) std::rethrow_exception(failure);
     }
-    if (kept) {
-        session.keep(std::move(connection));
-    } else if (connection.descriptor >= 0) {
-        session.where().close(connection.descriptor);
+}
+
+template <direct_runtime Runtime, std::same_as<time_point>... Deadline>
+http_response http_get(http_session<Runtime>& session, std::string path, Deadline... deadline) {
+    for (bool anew = false;; anew = true) {
+        http_connection connection = anew ? session.unopened() : session.take();
+        const bool was_kept = connection.descriptor >= 0;
+        http_response response;
+        std::exception_ptr failure;
+        bool kept = false;
+        try {
+            if (!was_kept) {
+                connection.descriptor = session.where().connect(session.server(), deadline...);
+            }
+            http_exchange protocol(session.request(path), connection.buffer);
+            exchange(session.where(), connection.descriptor, protocol, deadline...);
+            kept = session.keeps() && protocol.keeps_alive();
+            response = protocol.response();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (kept) {
+            session.keep(std::move(connection));
+        } else if (connection.descriptor >= 0) {
+            session.where().close(connection.descriptor);
+        }
+        if (!failure) return response;
+        if (!was_kept || !is_hang_up(failure)) std::rethrow_exception(failure);
     }
-    if (failure) std::rethrow_exception(failure);
-    return response;
 }
 
 template <stackless_runtime Runtime>

@@ -1,15 +1,18 @@
-// Answers of all kinds, good and bad, and the session on a runtime whose tasks are plain functions.
+// Answers of all kinds, good and bad, and the session with servers that hang up or say nothing.
 #include <overlap/clients/http_session.hpp>
 #include <overlap/core/blocking_calls.hpp>
+#include <overlap/coroutine/coroutine.hpp>
 #include <overlap/fiber/fiber.hpp>
 #include <overlap/loops/epoll.hpp>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -75,30 +78,99 @@ TEST(HttpExchange, WhatIsNoWholeAnswerIsSaidInWords) {
                 testing::AnyOf(HasSubstr("not HTTP: "), HasSubstr("headers of over ")));
 }
 
-/// Answers one request on each of `connections` connections, one after another, and closes it.
-void answer_once_each(int listener, int connections) {
+/// Reads a request on each of `connections` connections, one after another, answers the first
+/// `answered`, and closes each.
+void serve_once_each(int listener, int connections, int answered) {
     for (int i = 0; i < connections; ++i) {
         const unique_descriptor connection(blocking_calls::accept(listener));
         std::array<std::byte, 1000> request;
         blocking_calls::read(connection.get(), request);
+        if (i >= answered) continue;
         const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
         blocking_calls::write(connection.get(), std::as_bytes(std::span(answer)));
     }
 }
 
-TEST(HttpSession, FibersGetWithoutAwaiting) {
-    const unique_descriptor listener = open_listener(endpoint());
-    std::jthread server([&] { answer_once_each(listener.get(), 3); });
+using on_fibers = fiber<epoll_loop>;
+using on_coroutines = coroutine<epoll_loop>;
+
+/// Gets so often, one after another, and returns the size of all bodies.
+task<std::size_t> get_often(http_session<on_coroutines>& session, int times) {
+    std::size_t sum = 0;
+    for (int i = 0; i < times; ++i) sum += (co_await session.get("/")).body.size();
+    co_await session.close();
+    co_return sum;
+}
+
+std::size_t get_often(http_session<on_fibers>& session, int times) {
+    std::size_t sum = 0;
+    for (int i = 0; i < times; ++i) sum += session.get("/").body.size();
+    session.close();
+    return sum;
+}
+
+template <class Runtime>
+std::size_t run_gets(Runtime& runtime, http_session<Runtime>& session, int times) {
+    if constexpr (stackless_runtime<Runtime>) {
+        return runtime.run(get_often(session, times));
+    } else {
+        return runtime.run([&] { return get_often(session, times); });
+    }
+}
+
+template <class Runtime>
+class HttpSession : public testing::Test {
+public:
+    std::size_t get(int times, bool keeps, nanoseconds patience = nanoseconds::max()) {
+        http_session session(runtime_, endpoint(port_of(listener)), keeps, patience);
+        return run_gets(runtime_, session, times);
+    }
+
+    unique_descriptor listener = open_listener(endpoint());
+
+private:
+    epoll_loop loop_;
+    Runtime runtime_{loop_};
+};
+using both_colours = testing::Types<on_coroutines, on_fibers>;
+TYPED_TEST_SUITE(HttpSession, both_colours);
+
+TYPED_TEST(HttpSession, AConnectionForEachRequest) {
+    std::jthread server([&] { serve_once_each(this->listener.get(), 3, 3); });
+    EXPECT_EQ(this->get(3, false), 6);
+}
+
+TYPED_TEST(HttpSession, AKeptConnectionThatTheServerHasClosedIsOpenedAnew) {
+    std::jthread server([&] { serve_once_each(this->listener.get(), 3, 3); });
+    EXPECT_EQ(this->get(3, true), 6);
+}
+
+TYPED_TEST(HttpSession, ANewConnectionThatTheServerClosesIsNoReasonToTryAgain) {
+    std::jthread server([&] { serve_once_each(this->listener.get(), 2, 1); });
+    EXPECT_THROW(this->get(2, true), http_hung_up);
+}
+
+TYPED_TEST(HttpSession, WithNoServerThereIsNoConnection) {
+    const endpoint where(port_of(this->listener));
+    this->listener = unique_descriptor();
     epoll_loop loop;
-    fiber<epoll_loop> runtime(loop);
-    const std::size_t bytes = runtime.run([&] {
-        http_session session(runtime, endpoint(port_of(listener)), false);
-        std::size_t sum = 0;
-        for (int i = 0; i < 3; ++i) sum += session.get("/").body.size();
-        session.close();
-        return sum;
-    });
-    EXPECT_EQ(bytes, 6);
+    TypeParam runtime(loop);
+    http_session session(runtime, where);
+    try {
+        run_gets(runtime, session, 1);
+        FAIL() << "connected to nobody";
+    } catch (const std::system_error& error) {
+        EXPECT_EQ(error.code(), std::errc::connection_refused);
+    }
+}
+
+TYPED_TEST(HttpSession, PatienceEndsWithAServerThatSaysNothing) {
+    try {
+        this->get(1, true, std::chrono::milliseconds(10));
+        FAIL() << "answered by nobody";
+    } catch (const std::system_error& error) {
+        EXPECT_EQ(error.code(), std::errc::timed_out);
+    }
 }
 
 }  // namespace
