@@ -357,25 +357,31 @@ void required_a_hundred_thousand_sleepers_are_cancelled() {
     }
 }
 
-/// Cancels a sleeping task and joins it; the error of that.
+/// Cancels a sleeping task and joins it, when a count (nullptr: none) is no longer 0; the error of that.
 template <stackless_runtime Runtime>
-task_of<Runtime, int> cancel_a_sleeper(Runtime& runtime, task_counts& counts, nanoseconds after,
-                                       nanoseconds sleeps, int times) {
+task_of<Runtime, int> cancel_a_sleeper(Runtime& runtime, task_counts& counts,
+                                       const std::size_t* awaited, nanoseconds sleeps, int times) {
     auto background = start(
         runtime,
         [&counts, sleeps](Runtime& on, std::size_t) { return sleep_and_count(on, counts, sleeps); },
         0);
-    co_return co_await cancel_and_join(runtime, background, after, times);
+    while (awaited != nullptr && *awaited == 0) {
+        co_await runtime.sleep_until(runtime.now() + std::chrono::milliseconds(1));
+    }
+    co_return co_await cancel_and_join(runtime, background, nanoseconds(0), times);
 }
 
 template <direct_runtime Runtime>
-task_of<Runtime, int> cancel_a_sleeper(Runtime& runtime, task_counts& counts, nanoseconds after,
-                                       nanoseconds sleeps, int times) {
+task_of<Runtime, int> cancel_a_sleeper(Runtime& runtime, task_counts& counts,
+                                       const std::size_t* awaited, nanoseconds sleeps, int times) {
     auto background = start(
         runtime,
         [&counts, sleeps](Runtime& on, std::size_t) { return sleep_and_count(on, counts, sleeps); },
         0);
-    return cancel_and_join(runtime, background, after, times);
+    while (awaited != nullptr && *awaited == 0) {
+        runtime.sleep_until(runtime.now() + std::chrono::milliseconds(1));
+    }
+    return cancel_and_join(runtime, background, nanoseconds(0), times);
 }
 
 /// The counts, and the error of joining.
@@ -385,12 +391,13 @@ struct cancelled_sleeper {
 };
 
 template <cancelling_runtime Runtime>
-cancelled_sleeper cancel_one(nanoseconds after, nanoseconds sleeps, int times) {
+cancelled_sleeper cancel_one(std::size_t task_counts::* awaited, nanoseconds sleeps, int times) {
     cancelled_sleeper result;
     fresh<Runtime> made;
     Runtime& runtime = made.runtime;
+    const std::size_t* count = awaited == nullptr ? nullptr : &(result.counts.*awaited);
     result.error = run_root(
-        runtime, [&] { return cancel_a_sleeper(runtime, result.counts, after, sleeps, times); });
+        runtime, [&] { return cancel_a_sleeper(runtime, result.counts, count, sleeps, times); });
     return result;
 }
 
@@ -398,7 +405,7 @@ template <any_runtime Runtime>
 void required_cancel_before_the_start_is_seen_and_nothing_runs() {
     require_cancelling<Runtime>();
     if constexpr (cancelling_runtime<Runtime>) {
-        const auto seen = cancel_one<Runtime>(nanoseconds(0), nanoseconds(1), 1);
+        const auto seen = cancel_one<Runtime>(nullptr, nanoseconds(1), 1);
         expect_equal(seen.error, ECANCELED, "error of joining a task cancelled before its start");
         expect_equal(seen.counts.begun, 0U, "tasks that began although they had been cancelled");
     }
@@ -408,7 +415,7 @@ template <any_runtime Runtime>
 void required_cancel_twice_is_once() {
     require_cancelling<Runtime>();
     if constexpr (cancelling_runtime<Runtime>) {
-        const auto seen = cancel_one<Runtime>(std::chrono::milliseconds(5), long_wait, 3);
+        const auto seen = cancel_one<Runtime>(&task_counts::begun, long_wait, 3);
         expect_equal(seen.error, ECANCELED, "error of joining a task that was cancelled thrice");
         expect_equal(seen.counts.cleaned_up, 1U, "clean-ups of a task that was cancelled thrice");
     }
@@ -418,7 +425,7 @@ template <any_runtime Runtime>
 void required_cancel_after_the_end_does_nothing() {
     require_cancelling<Runtime>();
     if constexpr (cancelling_runtime<Runtime>) {
-        const auto seen = cancel_one<Runtime>(std::chrono::milliseconds(5), nanoseconds(1), 1);
+        const auto seen = cancel_one<Runtime>(&task_counts::went_on, nanoseconds(1), 1);
         expect_equal(seen.error, 0, "error of joining a task that was cancelled after its end");
         expect_equal(seen.counts.went_on, 1U, "tasks that went on to their ends");
     }
