@@ -184,10 +184,20 @@ std::optional<row> plain_peer_row(const typename Workload::case_type& given, con
     return made;
 }
 
+/// Why a run that needs so many tasks in flight at once has no row, in words; empty: it has one.
+inline std::string why_beyond(std::size_t task_limit, std::size_t tasks) {
+    if (tasks <= task_limit) return {};
+    return "limit: at most " + std::to_string(task_limit) + " tasks at once here, needs " +
+           std::to_string(tasks);
+}
+
 /// What follows from how many tasks the backend can have in flight at once.
 template <workload Workload>
 void foresee(row& made, const typename Workload::case_type& given, std::size_t task_limit,
              const options& chosen) {
+    if (Workload::needs_all_in_flight && made.skip.empty()) {
+        made.skip = why_beyond(task_limit, made.tasks);
+    }
     made.expected_s = Workload::expected_s(given, task_limit);
     made.has_memory = Workload::has_memory(given, made.uses_processes) && task_limit >= made.tasks;
     if (made.skip.empty() && made.expected_s > chosen.budget_s) {
@@ -209,11 +219,10 @@ void add_backend_row(const typename Workload::case_type& given, const Backend& b
     try {
         if (!summary.here) throw std::runtime_error("not available: " + summary.here.reason);
         const std::size_t limit = probe_task_limit(backend, given.cores);
-        if (Backend::beyond_limit == overflow::fails && made.tasks > limit) {
-            made.skip = "limit: at most " + std::to_string(limit) + " tasks at once here, needs " +
-                        std::to_string(made.tasks);
+        made.skip = Workload::cannot_run(given, backend);
+        if (Backend::beyond_limit == overflow::fails && made.skip.empty()) {
+            made.skip = why_beyond(limit, made.tasks);
         }
-        if (made.skip.empty()) made.skip = Workload::cannot_run(given, backend, limit);
         foresee<Workload>(made, given, limit, chosen);
     } catch (const std::runtime_error& error) {
         made.skip = error.what();

@@ -47,10 +47,11 @@ struct workload_defaults {
 
     /// How long a run takes, roughly, with so many tasks in flight at most; 0: unknown.
     static double expected_s(const Case& /*given*/, std::size_t /*task_limit*/) { return 0; }
-    /// Why a backend, with so many tasks in flight at most, cannot run it, in words; empty: it can.
+    /// Whether tasks wait for each other, so that there is no row unless all can be in flight at once.
+    static constexpr bool needs_all_in_flight = false;
+    /// Why a backend cannot run it, in words; empty: it can.
     template <class Backend>
-    static std::string cannot_run(const Case& /*given*/, const Backend& /*backend*/,
-                                  std::size_t /*task_limit*/) {
+    static std::string cannot_run(const Case& /*given*/, const Backend& /*backend*/) {
         return {};
     }
     /// What tasks wait, all of them together.

@@ -23,21 +23,6 @@ double resident_bytes() {
     return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-template <class Backend>
-constexpr bool can_cancel = false;
-template <template <class> class Runtime, class Loop>
-constexpr bool can_cancel<loop_backend<Runtime, Loop>> = cancelling_runtime<Runtime<Loop>>;
-
-/// A row that says in words that the backend cannot, where it cannot.
-template <class Backend>
-void add_row(const cancel_case& given, const Backend& backend, const options& chosen,
-             std::vector<row>& into) {
-    const std::size_t before = into.size();
-    add_backend_row<cancel_workload>(given, backend, chosen, into);
-    if (can_cancel<Backend> || into.size() == before || !into.back().skip.empty()) return;
-    into.back().skip = "no workload: it cannot cancel a task and all that it waits for";
-}
-
 }  // namespace
 
 bool cancel_workload::has_memory(const cancel_case& given, bool uses_processes) {
@@ -76,10 +61,7 @@ counters cancel_workload::check(const cancel_case& given, std::uint32_t,
 
 void cancel_workload::add_rows(const cancel_case& given, const options& chosen,
                                std::vector<row>& into) {
-    const auto add = [&](const auto& backend) { add_row(given, backend, chosen, into); };
-    built_in_backends::for_each(add);
-    for (const plugged_loop& loop : chosen.plugged_loops) for_each_backend_on(loop, add);
-    for (const peer& each : chosen.peers) add_peer_row<cancel_workload>(given, each, chosen, into);
+    add_all_rows<cancel_workload>(given, chosen, into);
 }
 
 }  // namespace overlap::bench

@@ -6,10 +6,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <type_traits>
 #include <vector>
 
 namespace overlap::bench {
+
+template <class Backend>
+inline constexpr bool can_cancel = false;
+template <template <class> class Runtime, class Loop>
+inline constexpr bool can_cancel<loop_backend<Runtime, Loop>> = cancelling_runtime<Runtime<Loop>>;
 
 class cancel_workload : public workload_defaults<cancel_case, std::int64_t> {
 public:
@@ -17,8 +23,14 @@ public:
 
     static std::size_t result_count(const cancel_case&) { return 4; }
     /// All sleep before the first is cancelled.
+    static constexpr bool needs_all_in_flight = true;
     static std::size_t least_in_flight(const cancel_case&, std::size_t possible) {
         return possible;
+    }
+    template <class Backend>
+    static std::string cannot_run(const cancel_case&, const Backend&) {
+        if (can_cancel<Backend>) return {};
+        return "no workload: it cannot cancel a task and all that it waits for";
     }
     static bool has_memory(const cancel_case& given, bool uses_processes);
     static cancel_case for_memory(cancel_case given, const memory_run& how);

@@ -39,14 +39,9 @@ public:
     static double expected_s(const channel_case& given, std::size_t) { return given.sleeping_s(); }
     static channel_case warm_up(channel_case given);
 
-    /// Producers wait for consumers, so either there is a task in flight for each or no row.
+    static constexpr bool needs_all_in_flight = true;  // Producers wait for consumers.
     template <class Backend>
-    static std::string cannot_run(const channel_case& given, const Backend&,
-                                  std::size_t task_limit) {
-        if (given.task_count() > task_limit) {
-            return "limit: at most " + std::to_string(task_limit) + " tasks at once here, needs " +
-                   std::to_string(given.task_count());
-        }
+    static std::string cannot_run(const channel_case&, const Backend&) {
         if (has_channel<Backend>) return {};
         return "no workload: the runtime has no channel between any two of its tasks";
     }
