@@ -1,6 +1,6 @@
 %% Tasks: functions of an argument, each in a process of its own.
 -module(gather).
--export([all/4, new_log/1, flights/1, delete_log/1]).
+-export([all/4, followed/2, new_log/1, flights/1, delete_log/1]).
 
 %% Runs N tasks and returns their results in order. What the task of an index is called with is
 %% worked out here, so that a process is sent no more than it needs. Results are received in
@@ -28,6 +28,7 @@ collect(N, Results) ->
 new_log(false) -> none;
 new_log(true) -> ets:new(flights, [public, duplicate_bag, {write_concurrency, true}]).
 
+%% A task that notes when it is in flight, if that is asked for.
 followed(Task, none) ->
     Task;
 followed(Task, Log) ->

@@ -48,7 +48,9 @@ answer(Line, {Sums, Results, Log} = Last) ->
             answer(io:get_line(""), Last)
     end.
 
-run(#{<<"workload">> := <<"echo">>, <<"case">> := Case, <<"trace">> := Trace}) ->
+run(#{<<"workload">> := Name, <<"case">> := Case, <<"trace">> := Trace}) when
+    Name =:= <<"echo">>; Name =:= <<"echo_with_deadlines">>
+->
     {ok, Listener} = workloads:listen(Case),
     {ok, Port} = inet:port(Listener),
     say(#{port => Port}),

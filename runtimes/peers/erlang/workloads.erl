@@ -10,6 +10,7 @@ named(<<"sleeps">>) -> fun sleeps/3;
 named(<<"gather">>) -> fun tree/3;
 named(<<"heartbeat">>) -> fun heartbeat/3;
 named(<<"mix">>) -> fun mix/3;
+named(<<"cancel">>) -> fun cancelling:cancel/3;
 named(_) -> no_workload.
 
 now_ns() -> erlang:monotonic_time(nanosecond).
@@ -119,18 +120,23 @@ listen(#{<<"buffer_bytes">> := Size}) ->
     ]).
 
 %% Accepts in each task: many processes may wait for one listener.
-echo(Listener, #{<<"connections">> := Connections}, Log) ->
+echo(Listener, #{<<"connections">> := Connections} = Case, Log) ->
+    Deadline = deadline_ms(Case),
     Task = fun(_) ->
         {ok, Connection} = gen_tcp:accept(Listener),
-        echo_connection(Connection, 0)
+        echo_connection(Connection, Deadline, 0)
     end,
     gather:all(Connections, fun(Index) -> Index end, Task, Log).
 
-echo_connection(Connection, Echoed) ->
-    case gen_tcp:recv(Connection, 0) of
+%% Of each read.
+deadline_ms(#{<<"deadline_ns">> := Deadline}) -> Deadline div ?NS_PER_MS;
+deadline_ms(_) -> infinity.
+
+echo_connection(Connection, Deadline, Echoed) ->
+    case gen_tcp:recv(Connection, 0, Deadline) of
         {ok, Data} ->
             ok = gen_tcp:send(Connection, Data),
-            echo_connection(Connection, Echoed + byte_size(Data));
+            echo_connection(Connection, Deadline, Echoed + byte_size(Data));
         {error, closed} ->
             ok = gen_tcp:close(Connection),
             Echoed

@@ -29,6 +29,11 @@ type request struct {
 	Flights  string `json:"flights"`
 }
 
+// serves says whether there is a load to listen for.
+func (r *request) serves() bool {
+	return r.Workload == "echo" || r.Workload == "echo_with_deadlines"
+}
+
 // What a run came to. results is a slice of numbers of 64 bits, or of structs of such; sums are those
 // of each repetition but the last.
 type outcome struct {
@@ -61,7 +66,7 @@ func main() {
 		case err != nil:
 			log.Fatalf("a request is not as agreed: %v", err)
 		case r.Request == "run":
-			if _, known := workloads[r.Workload]; !known && r.Workload != "echo" {
+			if _, known := workloads[r.Workload]; !known && !r.serves() {
 				say(answer{"no_workload": true})
 				continue
 			}
@@ -87,7 +92,7 @@ func run(r *request) outcome {
 		flights = newFlightLog(r.Case.flights(r.Workload))
 	}
 	work := workloads[r.Workload]
-	if r.Workload == "echo" {
+	if r.serves() {
 		listener := listen()
 		defer listener.Close()
 		say(answer{"port": listener.Addr().(*net.TCPAddr).Port})

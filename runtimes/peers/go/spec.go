@@ -23,6 +23,14 @@ type spec struct {
 	Connections int `json:"connections"`
 	BufferBytes int `json:"buffer_bytes"`
 
+	Deadline time.Duration `json:"deadline_ns"` // Of each read, from its call; 0: none.
+
+	Producers int           `json:"producers"`
+	Consumers int           `json:"consumers"`
+	Elements  int           `json:"elements"` // Of each producer.
+	Capacity  int           `json:"capacity"`
+	Slow      time.Duration `json:"slow_ns"`
+
 	Parts    int           `json:"parts"`
 	Beats    int           `json:"beats"`
 	Interval time.Duration `json:"interval_ns"`
@@ -53,8 +61,10 @@ func (c *spec) flights(workload string) int {
 			all += level
 		}
 		return all
-	case "echo":
+	case "echo", "echo_with_deadlines":
 		return c.Connections
+	case "channel":
+		return c.Producers + c.Consumers
 	case "heartbeat":
 		return c.Tasks + 1
 	default:

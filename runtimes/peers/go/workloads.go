@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log"
 	"net"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +18,8 @@ var workloads = map[string]func(c *spec, flights *flightLog) any{
 	"gather":    gatherTree,
 	"heartbeat": heartbeat,
 	"mix":       mix,
+	"cancel":    cancel,
+	"channel":   channel,
 }
 
 // sleep suspends its task even for no time at all: time.Sleep would return at once.
@@ -104,6 +108,44 @@ func mix(c *spec, flights *flightLog) any {
 	})
 }
 
+// Sleepers are what became of the tasks of cancel.
+type sleepers struct{ begun, cleanedUp, woken atomic.Int64 }
+
+// cancel goes by a context, which is how goroutines are told to end: each waits for its timer or for that.
+func cancel(c *spec, flights *flightLog) any {
+	var all sleepers
+	ctx, cancelAll := context.WithCancel(context.Background())
+	joined := make(chan error, 1)
+	go func() {
+		gather(c.Tasks, flights, func(int) error { return all.sleep(ctx) })
+		joined <- ctx.Err()
+	}()
+	for all.begun.Load() < int64(c.Tasks) {
+		runtime.Gosched()
+	}
+	start := time.Now()
+	cancelAll()
+	told := int64(0)
+	if errors.Is(<-joined, context.Canceled) {
+		told = 1
+	}
+	return []int64{all.cleanedUp.Load(), all.woken.Load(), told, int64(time.Since(start))}
+}
+
+func (all *sleepers) sleep(ctx context.Context) error {
+	all.begun.Add(1)
+	defer all.cleanedUp.Add(1)
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
+	select {
+	case <-alarm.C:
+		all.woken.Add(1)
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // listen leaves the backlog to package net, which takes the most that the kernel allows.
 func listen() net.Listener {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -122,14 +164,19 @@ func echo(listener net.Listener, c *spec, flights *flightLog) any {
 			log.Fatal(err)
 		}
 		defer connection.Close()
-		return echoConnection(connection, make([]byte, c.BufferBytes))
+		return echoConnection(connection, make([]byte, c.BufferBytes), c.Deadline)
 	})
 }
 
 // echoConnection reads and writes by hand: io.Copy between TCP connections would have no buffer,
 // but the kernel splice them. TCP_NODELAY is what package net sets on every connection.
-func echoConnection(connection net.Conn, buffer []byte) (echoed int64) {
+func echoConnection(connection net.Conn, buffer []byte, deadline time.Duration) (echoed int64) {
 	for {
+		if deadline > 0 {
+			if err := connection.SetReadDeadline(time.Now().Add(deadline)); err != nil {
+				log.Fatal(err)
+			}
+		}
 		size, err := connection.Read(buffer)
 		if errors.Is(err, io.EOF) {
 			return echoed

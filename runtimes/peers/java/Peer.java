@@ -109,7 +109,12 @@ final class Peer {
                 return timed(request, flights, workloads::heartbeat);
             case "mix":
                 return timed(request, flights, workloads::mix);
+            case "cancel":
+                return timed(request, flights, workloads::cancel);
+            case "channel":
+                return timed(request, flights, workloads::channel);
             case "echo":
+            case "echo_with_deadlines":
                 try (var listener =
                         new ServerSocket(0, MOST_WAITING, InetAddress.getLoopbackAddress())) {
                     say(Map.of("port", listener.getLocalPort()));

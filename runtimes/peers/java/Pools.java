@@ -54,14 +54,21 @@ final class Pools {
         return results;
     }
 
+    /** Runs a task in a thread of its own, and does not wait for it. */
+    static <T> Future<T> start(Callable<T> task, Flights flights) {
+        return WAITING.submit(followed(task, flights));
+    }
+
     /** A task that notes when it is in flight, if that is asked for. */
     private static <T> Callable<T> followed(Callable<T> task, Flights flights) {
         if (flights == null) return task;
         return () -> {
             final long start = System.nanoTime();
-            final T result = task.call();
-            flights.add(start, System.nanoTime());
-            return result;
+            try {
+                return task.call();
+            } finally {
+                flights.add(start, System.nanoTime());
+            }
         };
     }
 }

@@ -12,11 +12,17 @@ record Spec(
         long heavyWork,
         int connections,
         int bufferBytes,
+        long deadlineNs,
         int parts,
         int beats,
         long intervalNs,
         int rounds,
-        long waitNs) {
+        long waitNs,
+        int producers,
+        int consumers,
+        int elements,
+        int capacity,
+        long slowNs) {
 
     /** How long a task of sleeps does. */
     long delayNs(int task) {

@@ -22,7 +22,7 @@ final class Workloads {
      * Returns the time. Thread.sleep() counts whole milliseconds before Java 21; parkNanos(), on
      * which the timed waits of java.util.concurrent stand, does not, and may return early.
      */
-    private static long sleepUntil(long deadlineNs) {
+    static long sleepUntil(long deadlineNs) {
         long now = System.nanoTime();
         if (now >= deadlineNs) Thread.yield();
         while (now < deadlineNs) {
@@ -92,14 +92,26 @@ final class Workloads {
         return value;
     }
 
+    long[] cancel(long seed) throws InterruptedException, ExecutionException {
+        return new Cancelling().cancelAll(spec.tasks(), flights);
+    }
+
+    long[] channel(long seed) throws InterruptedException, ExecutionException {
+        return new Channel(spec, seed).passAll(flights);
+    }
+
     long[] echo(ServerSocket listener) throws InterruptedException, ExecutionException {
         return numbersOf(Pools.gather(spec.connections(), flights, i -> () -> echoOne(listener)));
     }
 
-    /** Streams of a Socket, with its TCP_NODELAY set: Java leaves that to the caller. */
+    /**
+     * Streams of a Socket, with its TCP_NODELAY set: Java leaves that to the caller. A deadline is its
+     * SO_TIMEOUT, which holds for each read.
+     */
     private long echoOne(ServerSocket listener) throws IOException {
         try (var connection = listener.accept()) {
             connection.setTcpNoDelay(true);
+            connection.setSoTimeout((int) (spec.deadlineNs() / 1_000_000)); // 0: none.
             final var in = connection.getInputStream();
             final var out = connection.getOutputStream();
             final var buffer = new byte[spec.bufferBytes()];

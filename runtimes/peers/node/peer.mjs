@@ -24,10 +24,12 @@ async function timed(repeat, seed, leaves, root) {
   return { wall_s: (performance.now() - start) / 1e3, sums, results };
 }
 
+const serves = (workload) => workload === 'echo' || workload === 'echo_with_deadlines';
+
 async function run({ workload, case: spec, seed, repeat, trace }) {
   const tracer = trace ? new Tracer() : undefined;
   const gatherAll = tracer ? (n, task) => gather(n, tracer.followed(task)) : gather;
-  if (workload !== 'echo') {
+  if (!serves(workload)) {
     const leaves = spec.fan_out ** spec.depth; // Only gather is repeated.
     const root = (from) => workloads[workload](spec, gatherAll, from);
     const done = await timed(repeat, seed, leaves, root);
@@ -59,7 +61,7 @@ let last;
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
   if (request.request === 'run') {
-    if (request.workload !== 'echo' && !(request.workload in workloads)) {
+    if (!serves(request.workload) && !(request.workload in workloads)) {
       say({ no_workload: true });
       continue;
     }

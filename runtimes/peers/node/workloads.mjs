@@ -93,7 +93,33 @@ function mix(spec, gather, seed) {
   return gather(spec.tasks, (i) => waitAndCompute(spec, seed, i));
 }
 
-export const workloads = { sleeps, gather: gatherTree, heartbeat, mix };
+/** An AbortSignal is what Node's promises are cancelled by. One for each task: a signal that has many
+    listeners looks through all of them for each that is added. Promise.all() would be told by the first
+    task to end, so that each hands on what it was told. */
+async function cancel(spec, gather) {
+  const controllers = [];
+  let cleanedUp = 0;
+  let woken = 0;
+  const sleeper = async () => {
+    const controller = new AbortController();
+    controllers.push(controller);
+    try {
+      await setTimeout(3_600_000, undefined, { signal: controller.signal });
+      woken++;
+    } finally {
+      cleanedUp++;
+    }
+  };
+  const background = gather(spec.tasks, () => sleeper().catch((error) => error));
+  while (controllers.length < spec.tasks) await setImmediate();
+  const start = performance.now();
+  for (const controller of controllers) controller.abort();
+  const told = (await background).every((error) => error?.name === 'AbortError');
+  const took = Math.round((performance.now() - start) * NS_PER_MS);
+  return [cleanedUp, woken, told ? 1 : 0, took];
+}
+
+export const workloads = { sleeps, gather: gatherTree, heartbeat, mix, cancel };
 
 /** A server on a port of the kernel's choice. Node leaves TCP_NODELAY to the caller. */
 export async function listen() {
@@ -108,12 +134,17 @@ export function serveAll(server, spec, gather) {
   const waiting = [];
   server.on('connection', (socket) => waiting.shift()(socket));
   const accepted = () => new Promise((resolve) => waiting.push(resolve));
-  return gather(spec.connections, async () => echoConnection(await accepted()));
+  return gather(spec.connections, async () => echoConnection(await accepted(), spec.deadline_ns));
 }
 
 /** The echo server of the documentation of node:net: pipe() waits where a write does not go
-    through, and ends our half when the peer has ended its own. */
-async function echoConnection(socket) {
+    through, and ends our half when the peer has ended its own. A deadline is that of an idle socket,
+    which is what Node has. */
+async function echoConnection(socket, deadlineNs) {
+  if (deadlineNs) {
+    socket.setTimeout(deadlineNs / NS_PER_MS);
+    socket.on('timeout', () => socket.destroy(new Error('a read has timed out')));
+  }
   socket.pipe(socket);
   await once(socket, 'close');
   return socket.bytesWritten;

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from protocol import SEED, Case, Run, Workloads, announce, next_repetition, serve
+from protocol import ECHO, SEED, Case, Run, Workloads, announce, next_repetition, serve
 from work import MASK_64, delays_ns, leaf_value, works
 
 MOST_WAITING = 4096  # Connections that the kernel holds until they are accepted.
@@ -101,11 +101,101 @@ async def mix(case: Case, follow: Follow) -> list[int]:
     return await asyncio.gather(*tasks)
 
 
+async def cancel(case: Case, follow: Follow) -> list[int]:
+    """A gather is a future of its own: who cancels it cancels its tasks, and who awaits it is told when
+    all of them have ended."""
+    begun = cleaned_up = woken = told = 0
+
+    async def sleeper() -> None:
+        nonlocal begun, cleaned_up, woken
+        begun += 1
+        try:
+            await asyncio.sleep(3600)
+            woken += 1
+        finally:
+            cleaned_up += 1
+
+    background = asyncio.gather(*(follow(sleeper()) for _ in range(case["tasks"])))
+    while begun < case["tasks"]:
+        await asyncio.sleep(0)
+    start = time.monotonic_ns()
+    background.cancel()
+    try:
+        await background
+    except asyncio.CancelledError:
+        told = 1
+    return [cleaned_up, woken, told, time.monotonic_ns() - start]
+
+
+class Elements:
+    """A channel of bounded size, and how far its ends have come. asyncio.Queue cannot be closed: whoever
+    pops an END leaves."""
+
+    END = (-1, 0)
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.queue = asyncio.Queue[tuple[int, int]](case["capacity"])
+        self.pushed = self.popped = self.done = 0
+
+    async def push_all(self, producer: int) -> tuple[int, int, int]:
+        """How many, the most that the channel held, and the longest time for which it was full."""
+        queue, count = self.queue, self.case["elements"]
+        most_held = longest_ns = 0
+        for number in range(count):
+            if not queue.full():
+                queue.put_nowait((producer, number))
+            else:
+                full = time.monotonic_ns()
+                most_held = max(most_held, self.pushed - self.popped)
+                await queue.put((producer, number))
+                longest_ns = max(longest_ns, time.monotonic_ns() - full)
+            self.pushed += 1
+        most_held = max(most_held, self.pushed - self.popped)
+        self.done += 1
+        if self.done == self.case["producers"]:
+            for _ in range(self.case["consumers"]):
+                await queue.put(self.END)
+        return count, most_held, longest_ns
+
+    async def pop_all(self, consumer: int) -> tuple[int, int, int]:
+        """How many, their sum, and how many came out of order."""
+        case = self.case
+        count = total = disordered = 0
+        expected = [0] * case["producers"]
+        slow_ns = case["slow_ns"] if consumer == 0 else 0
+        while (element := await self.queue.get()) is not self.END:
+            producer, number = element
+            count += 1
+            self.popped += 1
+            total += case[SEED] + producer * case["elements"] + number
+            disordered += number < expected[producer]
+            expected[producer] = number + 1
+            if slow_ns:
+                await sleep_until(time.monotonic_ns() + slow_ns)
+        return count, total & MASK_64, disordered
+
+
+async def channel(case: Case, follow: Follow) -> list[int]:
+    elements = Elements(case)
+    pushing = (elements.push_all(index) for index in range(case["producers"]))
+    popping = (elements.pop_all(index) for index in range(case["consumers"]))
+    traffic = await asyncio.gather(*map(follow, pushing), *map(follow, popping))
+    return [number for one in traffic for number in one]
+
+
+def plainly(read: Awaitable[bytes]) -> Awaitable[bytes]:
+    return read
+
+
 async def echo_connection(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    size: int,
+    in_time: Callable[[Awaitable[bytes]], Awaitable[bytes]],
 ) -> int:
     echoed = 0
-    while data := await reader.read(size):
+    while data := await in_time(reader.read(size)):
         writer.write(data)
         await writer.drain()
         echoed += len(data)
@@ -115,11 +205,19 @@ async def echo_connection(
 
 
 async def echo(case: Case, follow: Follow) -> tuple[float, list[int], list[int]]:
-    """Streams, as the documentation's own echo server; TCP_NODELAY is asyncio's default."""
+    """Streams, as the documentation's own echo server; TCP_NODELAY is asyncio's default. With a deadline
+    on each read if the case has one."""
     connections = asyncio.Queue[Awaitable[int]]()
+    deadline_s = case.get("deadline_ns", 0) / 1e9
+
+    async def in_time(read: Awaitable[bytes]) -> bytes:
+        async with asyncio.timeout(deadline_s):
+            return await read
+
+    each = in_time if deadline_s else plainly
 
     def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = follow(echo_connection(reader, writer, case["buffer_bytes"]))
+        task = follow(echo_connection(reader, writer, case["buffer_bytes"], each))
         connections.put_nowait(asyncio.create_task(task))
 
     server = await asyncio.start_server(accepted, "127.0.0.1", 0, backlog=MOST_WAITING)
@@ -148,7 +246,9 @@ async def timed(
     return time.perf_counter() - start, results, sums
 
 
-WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix)
+WORKLOADS = Workloads(
+    sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix, cancel=cancel, channel=channel
+)
 
 
 def serve_on(loop_factory: Callable[[], asyncio.AbstractEventLoop] | None, version: str) -> None:
@@ -160,12 +260,13 @@ def serve_on(loop_factory: Callable[[], asyncio.AbstractEventLoop] | None, versi
 
             async def traced(task: Task) -> Any:
                 start = time.monotonic_ns()
-                result = await task
-                flights.append((start, time.monotonic_ns()))
-                return result
+                try:
+                    return await task
+                finally:
+                    flights.append((start, time.monotonic_ns()))
 
             follow = traced if trace else lambda task: task
-            if workload == "echo":
+            if workload in ECHO:
                 main = echo(case, follow)
             else:
                 main = timed(WORKLOADS[workload], case, repeat, follow)

@@ -17,6 +17,10 @@ PYTHON = f"Python {platform.python_version()}"
 SEED = "first_state"
 
 
+# The workloads that serve, with and without a deadline on each read.
+ECHO = ("echo", "echo_with_deadlines")
+
+
 class NoWorkload(Exception):
     """A peer was asked for what it does not know."""
 

@@ -1,6 +1,8 @@
 //! The workloads of bench/README.md on tokio, and the peers' end of the protocol of
 //! runtimes/peers/README.md. A peer is a `main` that says which runtime they run on.
 
+mod cancelling;
+mod channel;
 mod log;
 mod request;
 mod tasks;
@@ -111,7 +113,9 @@ async fn run(workload: Workload, seeds: Seeds, log: Log) -> io::Result<(Duration
         }
         Workload::Heartbeat(case) => timed(repeated(seeds, 0, case, log, tasks::heartbeat)).await,
         Workload::Mix(case) => timed(repeated(seeds, 0, case, log, tasks::mix)).await,
-        Workload::Echo(case) => {
+        Workload::Cancel(case) => timed(repeated(seeds, 0, case, log, cancelling::cancel)).await,
+        Workload::Channel(case) => timed(repeated(seeds, 0, case, log, channel::channel)).await,
+        Workload::Echo(case) | Workload::EchoWithDeadlines(case) => {
             let listener = tasks::listen()?;
             say(&json!({ "port": listener.local_addr()?.port() }));
             timed(async move {

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 #[derive(Clone)]
 pub struct Log(Option<Arc<Trace>>);
@@ -38,6 +38,18 @@ impl Log {
         }
     }
 
+    /// The same into a set of tasks.
+    pub fn spawn_into<Task>(&self, tasks: &mut JoinSet<Task::Output>, task: Task)
+    where
+        Task: Future + Send + 'static,
+        Task::Output: Send + 'static,
+    {
+        match &self.0 {
+            None => tasks.spawn(task),
+            Some(trace) => tasks.spawn(follow(trace.clone(), task)),
+        };
+    }
+
     /// When each task started and when it ended, in ns since this log was made.
     pub fn take(&self) -> Vec<[u64; 2]> {
         let flights = self.0.as_ref().map(|trace| trace.flights.lock().unwrap());
@@ -47,10 +59,21 @@ impl Log {
 
 async fn follow<Task: Future>(trace: Arc<Trace>, task: Task) -> Task::Output {
     let start = trace.now_ns();
-    let output = task.await;
-    let flight = [start, trace.now_ns()];
-    trace.flights.lock().unwrap().push(flight);
-    output
+    let _landing = Landing { trace, start };
+    task.await
+}
+
+/// Notes the end of a task when it is dropped: a task that is aborted does not go on to its last line.
+struct Landing {
+    trace: Arc<Trace>,
+    start: u64,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let flight = [self.start, self.trace.now_ns()];
+        self.trace.flights.lock().unwrap().push(flight);
+    }
 }
 
 impl Trace {

@@ -32,8 +32,11 @@ pub enum Workload {
     Sleeps(Sleeps),
     Gather(Gather),
     Echo(Echo),
+    EchoWithDeadlines(Echo),
     Heartbeat(Heartbeat),
     Mix(Mix),
+    Cancel(Cancel),
+    Channel(Channel),
 }
 
 #[derive(Deserialize)]
@@ -81,6 +84,8 @@ impl Gather {
 pub struct Echo {
     pub connections: usize,
     pub buffer_bytes: usize,
+    /// Of each read, from its call.
+    pub deadline_ns: Option<u64>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -98,6 +103,21 @@ pub struct Mix {
     pub rounds: usize,
     pub wait_ns: u64,
     pub work: u32,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+pub struct Cancel {
+    pub tasks: usize,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+pub struct Channel {
+    pub producers: usize,
+    pub consumers: usize,
+    /// Of each producer.
+    pub elements: u64,
+    pub capacity: usize,
+    pub slow_ns: u64,
 }
 
 /// JSON's numbers are exact to 53 bits only, so one of 64 comes as text.

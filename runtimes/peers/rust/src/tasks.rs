@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{yield_now, JoinHandle};
-use tokio::time::{sleep_until, Instant};
+use tokio::time::{sleep_until, timeout, Instant};
 
 use crate::log::Log;
 use crate::request::{Echo, Gather, Heartbeat, Mix, Sleeps};
@@ -16,7 +16,7 @@ use crate::work::{leaf_state, leaf_value};
 /// The results of tasks in the order in which they were started. A vector of handles, which are
 /// awaited one after another, rather than a `JoinSet`: that hands out results in the order in which
 /// tasks end, and makes an entry of its own for each.
-async fn joined<T>(tasks: Vec<JoinHandle<T>>) -> Vec<T> {
+pub async fn joined<T>(tasks: Vec<JoinHandle<T>>) -> Vec<T> {
     let mut results = Vec::with_capacity(tasks.len());
     for task in tasks {
         results.push(task.await.expect("no task panics"));
@@ -31,7 +31,7 @@ pub fn sum_of(values: impl IntoIterator<Item = u64>) -> u64 {
 
 /// Sleeps from `start` on. No time at all is a yield: a timer would be rounded up to the next whole
 /// millisecond.
-async fn sleep_from(start: Instant, delay: Duration) {
+pub async fn sleep_from(start: Instant, delay: Duration) {
     if delay.is_zero() {
         yield_now().await;
     } else {
@@ -95,18 +95,22 @@ pub async fn echo(listener: TcpListener, case: Echo, log: Log) -> io::Result<Vec
     let mut tasks = Vec::with_capacity(case.connections);
     for _ in 0..case.connections {
         let (stream, _) = listener.accept().await?;
-        tasks.push(log.spawn(echo_connection(stream, case.buffer_bytes)));
+        tasks.push(log.spawn(echo_connection(stream, case)));
     }
     joined(tasks).await.into_iter().collect()
 }
 
-async fn echo_connection(mut stream: TcpStream, buffer_bytes: usize) -> io::Result<u64> {
+async fn echo_connection(mut stream: TcpStream, case: Echo) -> io::Result<u64> {
     // tokio leaves this to the caller.
     stream.set_nodelay(true)?;
-    let mut buffer = vec![0; buffer_bytes];
+    let mut buffer = vec![0; case.buffer_bytes];
+    let deadline = case.deadline_ns.map(Duration::from_nanos);
     let mut echoed = 0;
     loop {
-        let size = stream.read(&mut buffer).await?;
+        let size = match deadline {
+            None => stream.read(&mut buffer).await?,
+            Some(deadline) => timeout(deadline, stream.read(&mut buffer)).await??,
+        };
         if size == 0 {
             return Ok(echoed);
         }
