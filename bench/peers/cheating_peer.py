@@ -39,7 +39,7 @@ async def sleep_one_by_one(case, follow):
 
 async def echo_one_by_one(case, follow):
     async def task():
-        return blocking.accept_and_echo(listener, case["buffer_bytes"])
+        return blocking.accept_and_echo(listener, case)
 
     with blocking.listen() as listener:
         protocol.announce(listener.getsockname()[1])
@@ -48,7 +48,7 @@ async def echo_one_by_one(case, follow):
         return time.perf_counter() - start, echoed
 
 
-async def echo_wrong_bytes(reader, writer, size):
+async def echo_wrong_bytes(reader, writer, size, in_time):
     echoed = 0
     while data := await reader.read(size):
         writer.write(bytes(len(data)))

@@ -8,9 +8,12 @@
 // * ASIO_CONCURRENCY_HINT_UNSAFE is what the chapter on concurrency hints has for an io_context that
 //   is used by one thread only: it does away with the locks, which hint 1 keeps.
 #include "../cpp/protocol.hpp"
+#include "../cpp/traffic.hpp"
 
 #include <algorithm>
 #include <asio.hpp>
+#include <asio/experimental/awaitable_operators.hpp>
+#include <asio/experimental/channel.hpp>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -33,21 +36,35 @@ using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
 /// Starts start(i) as a task for each place i of `results`, where it puts what the task returns,
-/// and waits for all. Throws what the first task to fail has thrown.
+/// and waits for all. Throws what the first task to fail has thrown. Where whoever waits can be cancelled,
+/// so are the tasks.
 template <class Value, class Start>
 task<void> gather(std::span<Value> results, Start start) {
     const executor here = co_await asio::this_coro::executor;
     std::size_t running = results.size();
     std::exception_ptr failure;
+    std::vector<asio::cancellation_signal> signals;
     auto start_all = [&]<class Handler>(Handler&& handler) {
+        if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected()) {
+            signals = std::vector<asio::cancellation_signal>(results.size());
+            slot.assign([&](asio::cancellation_type how) {
+                for (asio::cancellation_signal& each : signals) each.emit(how);
+            });
+        }
         // Handlers can only be moved; that of the last task to end takes this one along.
         auto* const waiter = new Handler(std::move(handler));
         for (std::size_t i = 0; i < results.size(); ++i) {
-            asio::co_spawn(here, start(i), [&, waiter, i](std::exception_ptr error, Value value) {
+            auto ended = [&, waiter, i](std::exception_ptr error, Value value) {
                 if (error && !failure) failure = error;
                 results[i] = value;
                 if (--running == 0) asio::dispatch(std::move(*std::unique_ptr<Handler>(waiter)));
-            });
+            };
+            if (signals.empty()) {
+                asio::co_spawn(here, start(i), std::move(ended));
+            } else {
+                asio::co_spawn(here, start(i),
+                               asio::bind_cancellation_slot(signals[i].slot(), std::move(ended)));
+            }
         }
     };
     co_await asio::async_initiate<decltype(use_task), void()>(start_all, use_task);
@@ -136,17 +153,129 @@ task<std::uint64_t> wait_and_compute(const mix_case& spec, std::size_t index, fl
     co_return sum;
 }
 
+/// Long after a run of cancel.
+constexpr std::chrono::hours long_wait{1};
+
+task<int> sleep_until_cancelled(cancelled_tasks& all, std::size_t& begun, flight_log* log) {
+    struct clean_up {
+        ~clean_up() { ++all.cleaned_up; }
+        cancelled_tasks& all;
+    };
+    const in_flight noted(log);
+    const clean_up at_the_end{all};
+    ++begun;
+    timer alarm(co_await asio::this_coro::executor, long_wait);
+    co_await alarm.async_wait(use_task);
+    ++all.woken;
+    co_return 0;
+}
+
+task<void> gather_sleepers(std::size_t tasks, cancelled_tasks& all, std::size_t& begun,
+                           flight_log* log) {
+    std::vector<int> nothing(tasks);
+    co_await gather(std::span(nothing),
+                    [&](std::size_t) { return sleep_until_cancelled(all, begun, log); });
+}
+
+/// The background task passes what it ends with through a channel.
+task<void> cancel_all(const cancel_case& spec, cancelled_tasks& all, flight_log* log) {
+    const executor here = co_await asio::this_coro::executor;
+    asio::experimental::channel<executor, void(asio::error_code, std::exception_ptr)> joined(here,
+                                                                                             1);
+    asio::cancellation_signal signal;
+    std::size_t begun = 0;
+    asio::co_spawn(here, gather_sleepers(spec.tasks, all, begun, log),
+                   asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr error) {
+                       joined.try_send(asio::error_code(), error);
+                   }));
+    while (begun < spec.tasks) co_await asio::post(use_task);
+    const auto start = steady_clock::now();
+    signal.emit(asio::cancellation_type::terminal);
+    try {
+        if (auto error = co_await joined.async_receive(use_task)) std::rethrow_exception(error);
+    } catch (const asio::system_error& error) {
+        all.told = error.code() == asio::error::operation_aborted ? 1 : 0;
+    }
+    all.took_ns = nanoseconds(steady_clock::now() - start).count();
+}
+
+/// Its elements come with an error code. asio 1.22 drops what is in a channel that is closed, so that the
+/// last producer sends an end of file to each consumer instead.
+using element_channel = asio::experimental::channel<executor, void(asio::error_code, element)>;
+
+task<traffic> produce(const channel_case& spec, element_channel& channel, channel_board& board,
+                      std::size_t index, flight_log* log) {
+    const in_flight noted(log);
+    producer_notes notes(spec, board, index);
+    while (notes.has_more()) {
+        if (!channel.try_send(asio::error_code(), notes.next())) {
+            notes.waits();
+            co_await channel.async_send({}, notes.next(), use_task);
+            notes.waited();
+        }
+        notes.pushed();
+    }
+    if (notes.ends()) {
+        for (std::size_t i = 0; i < spec.consumers; ++i) {
+            co_await channel.async_send(asio::error::eof, {}, use_task);
+        }
+    }
+    co_return notes.result();
+}
+
+task<traffic> consume(const channel_case& spec, element_channel& channel, channel_board& board,
+                      std::size_t index, flight_log* log) {
+    const in_flight noted(log);
+    consumer_notes notes(spec, board, index);
+    timer alarm(co_await asio::this_coro::executor);
+    for (;;) {
+        asio::error_code error;
+        const element got = co_await channel.async_receive(asio::redirect_error(use_task, error));
+        if (error == asio::error::eof) co_return notes.result();
+        asio::detail::throw_error(error, "receive");
+        notes.popped(got);
+        if (notes.slow() == nanoseconds(0)) continue;
+        alarm.expires_after(notes.slow());
+        co_await alarm.async_wait(use_task);
+    }
+}
+
+task<void> pass_all(const channel_case& spec, std::span<traffic> tasks, flight_log* log) {
+    element_channel channel(co_await asio::this_coro::executor, spec.capacity);
+    channel_board board;
+    co_await gather(tasks, [&](std::size_t i) {
+        return i < spec.producers ? produce(spec, channel, board, i, log)
+                                  : consume(spec, channel, board, i - spec.producers, log);
+    });
+}
+
+/// A read or a timer, whichever ends first: operator|| cancels the other.
+task<std::size_t> read_in_time(connection& peer, std::span<std::byte> buffer, timer& alarm,
+                               nanoseconds deadline, asio::error_code& error) {
+    using namespace asio::experimental::awaitable_operators;
+    alarm.expires_after(deadline);
+    const auto first = co_await (peer.async_read_some(asio::buffer(buffer.data(), buffer.size()),
+                                                      asio::redirect_error(use_task, error)) ||
+                                 alarm.async_wait(use_task));
+    if (first.index() == 1) throw asio::system_error(asio::error::timed_out, "read");
+    co_return std::get<0>(first);
+}
+
 /// An end of the stream is told by a code rather than thrown: it is how each connection ends.
-task<std::uint64_t> serve_one(acceptor& listener, std::size_t buffer_bytes, flight_log* log) {
+task<std::uint64_t> serve_one(acceptor& listener, const echo_case& spec, flight_log* log) {
     const in_flight noted(log);
     connection peer = co_await listener.async_accept(use_task);
     peer.set_option(tcp::no_delay(true));
-    std::vector<std::byte> buffer(buffer_bytes);
+    std::vector<std::byte> buffer(spec.buffer_bytes);
+    timer alarm(peer.get_executor());
     std::uint64_t echoed = 0;
     for (;;) {
         asio::error_code error;
-        const std::size_t size = co_await peer.async_read_some(
-            asio::buffer(buffer), asio::redirect_error(use_task, error));
+        const std::size_t size =
+            spec.deadline_ns == 0
+                ? co_await peer.async_read_some(asio::buffer(buffer),
+                                                asio::redirect_error(use_task, error))
+                : co_await read_in_time(peer, buffer, alarm, nanoseconds(spec.deadline_ns), error);
         if (error == asio::error::eof) co_return echoed;
         asio::detail::throw_error(error, "read");
         co_await asio::async_write(peer, asio::buffer(buffer, size), use_task);
@@ -185,8 +314,19 @@ public:
     std::uint16_t listen() override { return listener_.local_endpoint().port(); }
 
     void echo(const echo_case& spec, std::span<std::uint64_t> echoed, flight_log* log) override {
-        run(gather(echoed,
-                   [&](std::size_t) { return serve_one(listener_, spec.buffer_bytes, log); }));
+        run(gather(echoed, [&](std::size_t) { return serve_one(listener_, spec, log); }));
+    }
+
+    [[nodiscard]] bool has_deadlines() const override { return true; }
+
+    cancelled_tasks cancel(const cancel_case& spec, flight_log* log) override {
+        cancelled_tasks seen{};
+        run(cancel_all(spec, seen, log));
+        return seen;
+    }
+
+    void channel(const channel_case& spec, std::span<traffic> tasks, flight_log* log) override {
+        run(pass_all(spec, tasks, log));
     }
 
 private:

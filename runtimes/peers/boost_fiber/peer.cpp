@@ -13,8 +13,10 @@
 // * In echo asio is where the thread waits, as the documentation's chapters on asio and on
 //   scheduling algorithms of one's own show: see asio_round_robin.
 #include "../cpp/protocol.hpp"
+#include "../cpp/traffic.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -137,6 +139,40 @@ std::uint64_t wait_and_compute(const mix_case& spec, std::size_t index, flight_l
     return sum;
 }
 
+using element_channel = fibers::buffered_channel<element>;
+
+/// buffered_channel takes powers of two from 2 on, and holds one element fewer: the largest that holds no
+/// more than may be.
+std::size_t channel_size(std::size_t capacity) { return std::bit_floor(capacity + 1); }
+
+traffic produce(const channel_case& spec, element_channel& channel, channel_board& board,
+                std::size_t index, flight_log* log) {
+    const in_flight noted(log);
+    producer_notes notes(spec, board, index);
+    while (notes.has_more()) {
+        if (channel.try_push(notes.next()) == fibers::channel_op_status::full) {
+            notes.waits();
+            channel.push(notes.next());
+            notes.waited();
+        }
+        notes.pushed();
+    }
+    if (notes.ends()) channel.close();
+    return notes.result();
+}
+
+traffic consume(const channel_case& spec, element_channel& channel, channel_board& board,
+                std::size_t index, flight_log* log) {
+    const in_flight noted(log);
+    consumer_notes notes(spec, board, index);
+    element got{};
+    while (channel.pop(got) == fibers::channel_op_status::success) {
+        notes.popped(got);
+        if (notes.slow() != nanoseconds(0)) boost::this_fiber::sleep_for(notes.slow());
+    }
+    return notes.result();
+}
+
 /// When no fiber is ready, the thread waits in asio, and there handlers make fibers ready again. It
 /// is what the documentation's own asio::round_robin comes to, without the fiber that it needs to
 /// work from outside, in a handler of asio's.
@@ -241,6 +277,15 @@ public:
 
     void mix(const mix_case& spec, std::span<std::uint64_t> sums, flight_log* log) override {
         gather(stacks_, sums, [&](std::size_t i) { return wait_and_compute(spec, i, log); });
+    }
+
+    void channel(const channel_case& spec, std::span<traffic> tasks, flight_log* log) override {
+        element_channel channel(channel_size(spec.capacity));
+        channel_board board;
+        gather(stacks_, tasks, [&](std::size_t i) {
+            return i < spec.producers ? produce(spec, channel, board, i, log)
+                                      : consume(spec, channel, board, i - spec.producers, log);
+        });
     }
 
     std::uint16_t listen() override { return listener_.local_endpoint().port(); }

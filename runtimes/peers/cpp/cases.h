@@ -24,6 +24,7 @@ struct gather_case {
 struct echo_case {
     size_t connections;
     size_t buffer_bytes;
+    int64_t deadline_ns; /* Of each read, from its call; 0: none. */
 };
 
 struct heartbeat_case {
@@ -41,6 +42,42 @@ struct mix_case {
     int64_t wait_ns;
     uint32_t work;
     uint32_t seed;
+};
+
+struct cancel_case {
+    size_t tasks;
+};
+
+struct channel_case {
+    size_t producers;
+    size_t consumers;
+    size_t elements; /* Of each producer. */
+    size_t capacity;
+    int64_t slow_ns; /* Consumer 0 sleeps so long after each element. */
+    uint32_t seed;
+};
+
+/* What a run of cancel comes to. */
+struct cancelled_tasks {
+    uint64_t cleaned_up;
+    uint64_t woken;
+    uint64_t told; /* 1: who joined them was told of the cancelling. */
+    int64_t took_ns;
+};
+
+/* What passes through the channel. */
+struct element {
+    uint32_t producer;
+    uint32_t number;
+};
+
+/* The result of a task of channel. `value` is of producers the most elements that they have seen in the
+   channel, of consumers the sum of what they popped; `other` is of producers the longest time in ns for
+   which it was full, of consumers how many elements came out of order. */
+struct traffic {
+    uint64_t elements;
+    uint64_t value;
+    int64_t other;
 };
 
 /* The result of a task of heartbeat: the one that beats has gaps, the others have a value. */

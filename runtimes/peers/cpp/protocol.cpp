@@ -51,9 +51,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "files of numbers are little-endian");
 
-/// Asked for a workload that this file does not know.
-struct no_workload {};
-
 /// What one request came to.
 struct run_results {
     double wall_s = 0;
@@ -101,7 +98,12 @@ public:
             heartbeat();
         } else if (workload == "mix") {
             mix();
-        } else if (workload == "echo") {
+        } else if (workload == "cancel") {
+            cancel();
+        } else if (workload == "channel") {
+            channel();
+        } else if (workload == "echo" ||
+                   (workload == "echo_with_deadlines" && peer_.has_deadlines())) {
             echo();
         } else {
             throw no_workload();
@@ -169,9 +171,36 @@ private:
         time([&](std::size_t) { peer_.mix(spec, done_.numbers, done_.log.get()); });
     }
 
+    void cancel() {
+        const cancel_case spec{.tasks = case_.at("tasks")};
+        make_room(0, spec.tasks);
+        cancelled_tasks seen{};
+        time([&](std::size_t) { seen = peer_.cancel(spec, done_.log.get()); });
+        done_.numbers = {seen.cleaned_up, seen.woken, seen.told,
+                         static_cast<std::uint64_t>(seen.took_ns)};
+    }
+
+    void channel() {
+        const channel_case spec{.producers = case_.at("producers"),
+                                .consumers = case_.at("consumers"),
+                                .elements = case_.at("elements"),
+                                .capacity = case_.at("capacity"),
+                                .slow_ns = case_.at("slow_ns"),
+                                .seed = seed_};
+        std::vector<traffic> tasks(spec.producers + spec.consumers);
+        make_room(0, tasks.size());
+        time([&](std::size_t) { peer_.channel(spec, tasks, done_.log.get()); });
+        for (const traffic& each : tasks) {
+            done_.numbers.push_back(each.elements);
+            done_.numbers.push_back(each.value);
+            done_.numbers.push_back(static_cast<std::uint64_t>(each.other));
+        }
+    }
+
     void echo() {
         const echo_case spec{.connections = case_.at("connections"),
-                             .buffer_bytes = case_.at("buffer_bytes")};
+                             .buffer_bytes = case_.at("buffer_bytes"),
+                             .deadline_ns = case_.value("deadline_ns", std::int64_t{0})};
         make_room(spec.connections, spec.connections);
         say({{"port", peer_.listen()}});
         time([&](std::size_t) { peer_.echo(spec, done_.numbers, done_.log.get()); });
@@ -235,6 +264,12 @@ void answer(workloads& peer, const json& request, run_results& done) {
 }
 
 }  // namespace
+
+cancelled_tasks workloads::cancel(const cancel_case&, flight_log*) { throw no_workload(); }
+
+void workloads::channel(const channel_case&, std::span<traffic>, flight_log*) {
+    throw no_workload();
+}
 
 void tell_limit(const std::string& words) { give_up("limit", words); }
 

@@ -11,6 +11,9 @@
 #include <span>
 #include <string>
 
+/// Asked for a workload that is not here.
+struct no_workload {};
+
 /// The workloads on one runtime. Each function does one whole gather and returns when its last task
 /// has ended; each task writes its result into its own place of the span, which has one for every
 /// task (gather_tree: for every child of the root). `log` is nullptr in runs that are not traced. A
@@ -33,6 +36,12 @@ public:
     /// Comes before each echo, and is not timed. Returns the port on 127.0.0.1.
     virtual std::uint16_t listen() = 0;
     virtual void echo(const echo_case& spec, std::span<std::uint64_t> echoed, flight_log* log) = 0;
+
+    /// Whether echo keeps `deadline_ns`.
+    [[nodiscard]] virtual bool has_deadlines() const { return false; }
+    /// What a runtime has nothing for, it leaves as it is here: throws no_workload.
+    virtual cancelled_tasks cancel(const cancel_case& spec, flight_log* log);
+    virtual void channel(const channel_case& spec, std::span<traffic> tasks, flight_log* log);
 };
 
 /// Says that the machine does not let the runtime have so many tasks, and ends the program without

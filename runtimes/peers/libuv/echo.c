@@ -17,6 +17,9 @@ struct server {
 /* A task: one connection. */
 struct connection {
     uv_tcp_t tcp;
+    uv_timer_t
+        deadline; /* Of the read that waits, if there are deadlines; then a handle to be closed. */
+    size_t handles;
     uv_write_t rest; /* Of an answer that the kernel has not taken at once. */
     uint64_t* echoed;
     struct flight* flight;
@@ -31,7 +34,29 @@ static void on_allocate(uv_handle_t* handle, size_t suggested, uv_buf_t* buffer)
     *buffer = uv_buf_init(self->buffer, (unsigned)self->size);
 }
 
-static void on_closed(uv_handle_t* handle) { free(handle); }
+static void on_closed(uv_handle_t* handle) {
+    struct connection* self = handle->data;
+    if (--self->handles == 0) free(self);
+}
+
+static void on_deadline(uv_timer_t* deadline) {
+    (void)deadline;
+    check(UV_ETIMEDOUT, "uv_read");
+}
+
+/* uv_timer_again() starts it anew, as libuv's documentation has it for time-outs of connections. */
+static void start_deadline(struct connection* self) {
+    if (self->handles == 2) check(uv_timer_again(&self->deadline), "uv_timer_again");
+}
+
+/* A timer's deadline, whose repeat uv_timer_again() takes. */
+static void add_deadline(struct connection* self, int64_t deadline_ns) {
+    const uint64_t deadline_ms = (uint64_t)deadline_ns / 1000000;
+    check(uv_timer_init(self->tcp.loop, &self->deadline), "uv_timer_init");
+    check(uv_timer_start(&self->deadline, on_deadline, deadline_ms, deadline_ms), "uv_timer_start");
+    self->deadline.data = self;
+    ++self->handles;
+}
 
 static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer);
 
@@ -57,10 +82,12 @@ static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
     struct connection* self = (struct connection*)stream;
     if (size == UV_EOF) {
         land(self->flight);
+        if (self->handles == 2) uv_close((uv_handle_t*)&self->deadline, on_closed);
         uv_close((uv_handle_t*)stream, on_closed);
         return;
     }
     check((int)size, "uv_read");
+    start_deadline(self);
     *self->echoed += (uint64_t)size;
     if (size > 0) answer(self, buffer->base, (size_t)size);
 }
@@ -76,6 +103,9 @@ static void on_connection(uv_stream_t* stream, int status) {
     check(uv_tcp_init(stream->loop, &self->tcp), "uv_tcp_init");
     check(uv_accept(stream, (uv_stream_t*)&self->tcp), "uv_accept");
     check(uv_tcp_nodelay(&self->tcp, 1), "uv_tcp_nodelay");
+    self->tcp.data = self;
+    self->handles = 1;
+    if (spec->deadline_ns != 0) add_deadline(self, spec->deadline_ns);
     check(uv_read_start((uv_stream_t*)&self->tcp, on_allocate, on_read), "uv_read_start");
     if (server->accepted == spec->connections) uv_close((uv_handle_t*)stream, NULL);
 }

@@ -27,6 +27,12 @@ public:
     void echo(const echo_case& spec, std::span<std::uint64_t> echoed, flight_log* log) override {
         run_echo(&spec, echoed.data(), log);
     }
+    [[nodiscard]] bool has_deadlines() const override { return true; }
+    cancelled_tasks cancel(const cancel_case& spec, flight_log* log) override {
+        cancelled_tasks seen{};
+        run_cancel(&spec, &seen, log);
+        return seen;
+    }
 };
 
 }  // namespace

@@ -118,20 +118,22 @@ def wait_and_compute(case: Case, index: int) -> int:
     return value & MASK_64
 
 
-def echo_connection(connection: socket.socket, size: int) -> int:
+def echo_connection(connection: socket.socket, case: Case) -> int:
     """socket.socket is what blocking Python reads from and writes to; unlike asyncio, it leaves
-    TCP_NODELAY to the caller."""
+    TCP_NODELAY to the caller. Its time-out holds for each call."""
     echoed = 0
     with connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while data := connection.recv(size):
+        if deadline_ns := case.get("deadline_ns"):
+            connection.settimeout(deadline_ns / 1e9)
+        while data := connection.recv(case["buffer_bytes"]):
             connection.sendall(data)
             echoed += len(data)
     return echoed
 
 
-def accept_and_echo(listener: socket.socket, size: int) -> int:
-    return echo_connection(listener.accept()[0], size)
+def accept_and_echo(listener: socket.socket, case: Case) -> int:
+    return echo_connection(listener.accept()[0], case)
 
 
 def numbers_of(pulses: Iterable[tuple[int, int, int]]) -> list[int]:

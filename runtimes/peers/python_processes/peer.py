@@ -28,7 +28,7 @@ from blocking import (
     stay,
     wait_and_compute,
 )
-from protocol import PYTHON, Case, Run, Workloads, announce, serve, timed
+from protocol import ECHO, PYTHON, Case, Run, Workloads, announce, serve, timed
 from work import delays_ns
 
 CHUNKS_OF_A_WORKER = 4
@@ -54,7 +54,7 @@ def mix_task(case: Case, flights: Flights, index: int) -> int:
 
 
 def echo_task(case: Case, flights: Flights, _: int) -> int:
-    return followed(flights, accept_and_echo, listener, case["buffer_bytes"])
+    return followed(flights, accept_and_echo, listener, case)
 
 
 def traced(task: Task, case: Case, argument: int) -> tuple[Any, list[tuple[int, int]]]:
@@ -73,7 +73,7 @@ TASKS = Workloads(
     gather=(gather_task, lambda case: range(case["fan_out"])),
     heartbeat=(heartbeat_task, lambda case: range(case["tasks"] + 1)),
     mix=(mix_task, lambda case: range(case["tasks"])),
-    echo=(echo_task, lambda case: range(case["connections"])),
+    **dict.fromkeys(ECHO, (echo_task, lambda case: range(case["connections"]))),
 )
 
 
@@ -84,7 +84,7 @@ def chunk_size(workload: str, case: Case) -> int:
 
 
 def run(pool: ProcessPoolExecutor, workload: str, case: Case, repeat: int, trace: bool) -> Run:
-    if workload == "echo":
+    if workload in ECHO:
         announce(listener.getsockname()[1])
     task, arguments = TASKS[workload]
     chunk = chunk_size(workload, case)

@@ -15,7 +15,7 @@ from blocking import (
     stay,
     wait_and_compute,
 )
-from protocol import PYTHON, Case, Run, Workloads, announce, serve, timed
+from protocol import ECHO, PYTHON, Case, Run, Workloads, announce, serve, timed
 from work import delays_ns
 
 
@@ -40,7 +40,7 @@ def mix(case: Case, flights: Flights) -> list[int]:
 def echo(case: Case, flights: Flights) -> tuple[float, list[int], list[int]]:
     with listen() as listener:
         announce(listener.getsockname()[1])
-        serve_one = partial(followed, flights, accept_and_echo, listener, case["buffer_bytes"])
+        serve_one = partial(followed, flights, accept_and_echo, listener, case)
         return timed(case, 1, lambda _: [serve_one() for _ in range(case["connections"])])
 
 
@@ -49,7 +49,7 @@ WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix
 
 def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
     flights: Any = [] if trace else None
-    if workload == "echo":
+    if workload in ECHO:
         wall_s, results, sums = echo(case, flights)
     else:
         gather = partial(WORKLOADS[workload], flights=flights)

@@ -11,13 +11,16 @@
   10,000 sleeps: there its threads start, and so wake, one after another, while those of a kept pool
   wake together and wait for the interpreter's lock, which each of them demands every 5 ms
   (sys.getswitchinterval).
+* channel is queue.Queue. It cannot be closed before Python 3.13: whoever gets an END leaves.
 * echo is socketserver.ThreadingTCPServer, the standard library's server with a thread a connection.
 """
 
 import os
+import queue
 import socketserver
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NoReturn
@@ -32,10 +35,23 @@ from blocking import (
     numbers_of,
     release_lock,
     sleep_once,
+    sleep_until,
     wait_and_compute,
 )
-from protocol import PYTHON, Case, NoWorkload, Run, Workloads, announce, say, serve, timed
-from work import delays_ns
+from protocol import (
+    ECHO,
+    PYTHON,
+    SEED,
+    Case,
+    NoWorkload,
+    Run,
+    Workloads,
+    announce,
+    say,
+    serve,
+    timed,
+)
+from work import MASK_64, delays_ns
 
 MOST_THREADS = 10_000
 waiting_pool = ThreadPoolExecutor(MOST_THREADS)
@@ -82,11 +98,78 @@ def mix(case: Case, flights: Flights) -> list[int]:
     return list(waiting_pool.map(task, range(case["tasks"])))
 
 
+class Elements:
+    """A channel of bounded size, and how far each of its ends has come."""
+
+    END = (-1, 0)
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.queue = queue.Queue[tuple[int, int]](case["capacity"])
+        self.pushed = [0] * case["producers"]
+        self.popped = [0] * case["consumers"]
+        self.ended: list[int] = []
+
+    def held(self) -> int:
+        """Or less: what was pushed is read first."""
+        pushed = sum(self.pushed)
+        return max(pushed - sum(self.popped), 0)
+
+    def push_all(self, producer: int) -> tuple[int, int, int]:
+        """How many, the most that the channel held, and the longest time for which it was full."""
+        count = self.case["elements"]
+        most_held = longest_ns = 0
+        for number in range(count):
+            try:
+                self.queue.put_nowait((producer, number))
+            except queue.Full:
+                full = time.monotonic_ns()
+                most_held = max(most_held, self.held())
+                self.queue.put((producer, number))
+                longest_ns = max(longest_ns, time.monotonic_ns() - full)
+            self.pushed[producer] = number + 1
+        most_held = max(most_held, self.held())
+        self.ended.append(producer)  # In one step, so that one of them sees all.
+        if len(self.ended) == self.case["producers"] and self.ended[-1] == producer:
+            for _ in self.popped:
+                self.queue.put(self.END)
+        return count, most_held, longest_ns
+
+    def pop_all(self, consumer: int) -> tuple[int, int, int]:
+        """How many, their sum, and how many came out of order."""
+        case = self.case
+        count = total = disordered = 0
+        expected = [0] * case["producers"]
+        slow_ns = case["slow_ns"] if consumer == 0 else 0
+        while (element := self.queue.get()) is not self.END:
+            producer, number = element
+            count += 1
+            self.popped[consumer] = count
+            total += case[SEED] + producer * case["elements"] + number
+            disordered += number < expected[producer]
+            expected[producer] = number + 1
+            if slow_ns:
+                sleep_until(time.monotonic_ns() + slow_ns)
+        return count, total & MASK_64, disordered
+
+
+def channel(case: Case, flights: Flights) -> list[int]:
+    elements = Elements(case)
+    producers = case["producers"]
+
+    def task(index: int) -> tuple[int, int, int]:
+        if index < producers:
+            return followed(flights, elements.push_all, index)
+        return followed(flights, elements.pop_all, index - producers)
+
+    return numbers_of(list(waiting_pool.map(task, range(producers + case["consumers"]))))
+
+
 class EchoServer(socketserver.ThreadingTCPServer):
     request_queue_size = MOST_WAITING
 
-    def __init__(self, size: int, flights: Flights) -> None:
-        self.size = size
+    def __init__(self, case: Case, flights: Flights) -> None:
+        self.case = case
         self.flights = flights
         self.echoed: list[int] = []
         super().__init__(("127.0.0.1", 0), EchoHandler)
@@ -101,7 +184,7 @@ class EchoHandler(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         server = self.server
-        server.echoed.append(followed(server.flights, echo_connection, self.request, server.size))
+        server.echoed.append(followed(server.flights, echo_connection, self.request, server.case))
 
 
 def serve_all(server: EchoServer, connections: int) -> list[int]:
@@ -112,17 +195,17 @@ def serve_all(server: EchoServer, connections: int) -> list[int]:
 
 
 def echo(case: Case, flights: Flights) -> tuple[float, list[int], list[int]]:
-    server = EchoServer(case["buffer_bytes"], flights)
+    server = EchoServer(case, flights)
     announce(server.server_address[1])
     return timed(case, 1, lambda _: serve_all(server, case["connections"]))
 
 
-WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix)
+WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix, channel=channel)
 
 
 def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
     flights: Any = [] if trace else None
-    if workload == "echo":
+    if workload in ECHO:
         wall_s, results, sums = echo(case, flights)
     else:
         gather = partial(WORKLOADS[workload], flights=flights)

@@ -201,13 +201,21 @@ void send_all(int connection, const char* bytes, std::size_t size) {
     }
 }
 
-std::uint64_t serve_one(int listener, std::size_t buffer_bytes, flight_log* log) {
+/// A deadline is the socket's SO_RCVTIMEO, which holds for each read: recv fails with EAGAIN.
+void set_deadline(int connection, std::int64_t deadline_ns) {
+    constexpr std::int64_t ns_per_s = 1'000'000'000;
+    const timeval wait{.tv_sec = deadline_ns / ns_per_s, .tv_usec = deadline_ns % ns_per_s / 1000};
+    check(::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait), "SO_RCVTIMEO");
+}
+
+std::uint64_t serve_one(int listener, const echo_case& spec, flight_log* log) {
     const in_flight noted(log);
     const descriptor connection(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC), "accept");
     const int on = 1;
     check(::setsockopt(connection.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on),
           "TCP_NODELAY");
-    std::vector<char> buffer(buffer_bytes);
+    if (spec.deadline_ns != 0) set_deadline(connection.number(), spec.deadline_ns);
+    std::vector<char> buffer(spec.buffer_bytes);
     std::uint64_t echoed = 0;
     while (const auto size = static_cast<std::size_t>(
                check(::recv(connection.number(), buffer.data(), buffer.size(), 0), "recv"))) {
@@ -259,9 +267,10 @@ public:
     }
 
     void echo(const echo_case& spec, std::span<std::uint64_t> echoed, flight_log* log) override {
-        gather(echoed,
-               [&](std::size_t) { return serve_one(listener_.number(), spec.buffer_bytes, log); });
+        gather(echoed, [&](std::size_t) { return serve_one(listener_.number(), spec, log); });
     }
+
+    [[nodiscard]] bool has_deadlines() const override { return true; }
 
 private:
     descriptor listener_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"};
