@@ -19,10 +19,11 @@ from overlap.judge.comparison import (
     compare,
     exit_code,
 )
-from overlap.judge.metrics import METRICS, Metric
+from overlap.judge.metrics import METRICS, Metric, counter_metric
 from overlap.judge.series import Source, read_source
 from overlap.judge.verdicts import Verdict
 from overlap.records import google_benchmark
+from overlap.records.benchmark_names import BackendPart
 from overlap.records.files import name_of
 from overlap.show import exports
 
@@ -35,6 +36,7 @@ EXAMPLES = """examples:
   scripts/compare RUN.jsonl --baseline epoll --column loop --row runtime
   scripts/compare BEFORE.jsonl AFTER.jsonl --fail-if 'slower:5%'
   scripts/compare RUN.jsonl --column case --format markdown
+  scripts/compare GBENCH.json --backend-part '_(tbb|libfork)' --metric items_per_second
 
 exit codes, of which all but 0 and 2 are for --fail-if: 0 fine; 1 the condition is met; 2 asked
 wrongly; 3 the machine was too unstable, or the blocks are too few, to say; 4 a result is wrong or
@@ -52,7 +54,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("files", nargs="*", type=Path, metavar="FILE", help="records, or Google Benchmark's JSON")
-    add("--metric", choices=METRICS, default="wall", help="what is compared (default: wall)")
+    add(
+        "--metric",
+        default="wall",
+        metavar="NAME",
+        help=f"what is compared: {', '.join(METRICS)} (default: wall); or any counter that the files hold",
+    )
     add(
         "--baseline",
         default="",
@@ -61,6 +68,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "runtime or loop (default: each case's reference; of several files the first)",
     )
     add("--reference", default="", metavar="BACKEND", help="the backend that links several runs")
+    add(
+        "--backend-part",
+        type=_backend_part,
+        metavar="N|REGEX",
+        help="where names in Google Benchmark's JSON have the backend: the N-th part between slashes, or "
+        "what a regular expression (its first group) matches; the rest is the case",
+    )
     add("--row", choices=PLACES, help="what the rows of a two-way table are")
     add("--column", choices=PLACES, help="what its columns are")
     add(
@@ -80,6 +94,27 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _backend_part(text: str) -> BackendPart:
+    try:
+        return BackendPart(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def metric_of(name: str, sources: Sequence[Source]) -> Metric:
+    """One of METRICS, or a counter that some sample of the files has. Raises UsageError."""
+    if name in METRICS:
+        return METRICS[name]
+    every = (c for source in sources for s in source.series for c in s.by_block.values())
+    counters = sorted({counter for counted in every for counter in counted})
+    if name in counters:
+        return counter_metric(name)
+    raise UsageError(
+        f"--metric {name!r}: expected one of {', '.join(METRICS)}, or a counter of these files: "
+        f"{', '.join(counters) or 'none'}"
+    )
+
+
 def parse_condition(text: str, metric: Metric) -> tuple[Verdict, float]:
     """`slower:5%` as a verdict and the logarithm of the ratio that it must pass."""
     found = re.fullmatch(r"([a-z]+)(?::([0-9]*\.?[0-9]+)%)?", text.strip())
@@ -96,8 +131,14 @@ def parse_condition(text: str, metric: Metric) -> tuple[Verdict, float]:
 def read_sources(options: argparse.Namespace) -> list[Source]:
     if not options.files:
         raise UsageError("nothing to compare: name at least one record file")
-    metric = METRICS[options.metric]
-    sources = [read_source(path).seen_by(metric) for path in options.files]
+    part = options.backend_part
+    sources = [read_source(path, part) for path in options.files]
+    if part and all(source.records for source in sources):
+        raise UsageError(
+            "--backend-part is for Google Benchmark's JSON, and these files are records"
+        )
+    metric = metric_of(options.metric, sources)
+    sources = [source.seen_by(metric) for source in sources]
     for source in sources:
         if not source.series:
             raise UsageError(f"{source.path}: holds no rows")
@@ -173,7 +214,7 @@ def resolve_baseline(options: argparse.Namespace, sources: Sequence[Source]) -> 
 
 
 def make_question(options: argparse.Namespace, sources: Sequence[Source]) -> Question:
-    metric = METRICS[options.metric]
+    metric = metric_of(options.metric, sources)
     place, baseline = resolve_baseline(options, sources)
     backends = values_at("backend", sources)
     if options.reference and options.reference not in backends:

@@ -283,7 +283,7 @@ def test_heads_that_lack_things_are_enough(capsys, run):
         (["{run}", "--metric", "memory", "--fail-if", "slower:5%"], "expected less or more"),
         (["{run}", "--row", "case", "--column", "case"], "both case"),
         (["{run}", "--column", "commit"], "only one commit, aaaaaaaaaa"),
-        (["{run}", "--metric", "beauty"], "invalid choice: 'beauty'"),
+        (["{run}", "--metric", "beauty"], "--metric 'beauty': expected one of wall"),
         (["{tmp}/missing.jsonl"], "missing.jsonl: No such file"),
         (["{tmp}"], "Is a directory"),
         (["{run}", "{run}", "--format", "gbench"], "writes one record file"),

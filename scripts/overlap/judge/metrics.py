@@ -1,6 +1,7 @@
 """What two backends can be compared by: one number a sample."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from overlap.base.units import byte_count, plain, seconds
 from overlap.judge.verdicts import Verdict
 
 FASTER = {Verdict.LESS: "faster", Verdict.MORE: "slower"}
+FASTER_RATE = {Verdict.LESS: "slower", Verdict.MORE: "faster"}
 LESS = {Verdict.LESS: "less", Verdict.MORE: "more"}
 LOWER = {Verdict.LESS: "lower", Verdict.MORE: "higher"}
 
@@ -98,6 +100,17 @@ METRICS = {
         ),
     )
 }
+
+# How counters are called that say how much was done in a time, here and by Google Benchmark.
+RATE = re.compile(r"(_per_(s|sec|second)|/s|_rate)$", re.IGNORECASE)
+
+
+def counter_metric(name: str) -> Metric:
+    """For a counter that somebody else's benchmark reports: nobody here knows its unit, nor, but of
+    rates, whether more of it is better."""
+    words = FASTER_RATE if RATE.search(name) else LOWER
+    return Metric(name, name, ((name,),), words, plain, tiers=False)
+
 
 ENDLESS = 700.0  # Near the largest logarithm whose exponential is a number.
 

@@ -14,6 +14,7 @@ from typing import Any
 from overlap.base.exits import RecordError
 from overlap.judge.metrics import Metric
 from overlap.records import google_benchmark
+from overlap.records.benchmark_names import BackendPart, usual_parts
 from overlap.records.files import Records, content_of, name_of, read_records
 from overlap.records.models import model_of
 from overlap.records.rows import FAILURES, Row
@@ -236,11 +237,12 @@ class Source:
         return replace(self, series=[series.seen_by(metric) for series in self.series])
 
 
-def read_source(path: Path) -> Source:
-    """Reads a file of either kind. Raises RecordError."""
+def read_source(path: Path, backend_part: BackendPart | None = None) -> Source:
+    """Reads a file of either kind; `backend_part` says where names of Google Benchmark's results have the
+    backend. Raises RecordError."""
     content = content_of(path)
     if google_benchmark.is_result(content):
-        return _from_google_benchmark(path, content)
+        return _from_google_benchmark(path, content, backend_part)
     return from_records(read_records(path, content))
 
 
@@ -249,10 +251,9 @@ def is_dirty(sample: Mapping[str, Any]) -> bool:
     return bool(sample.get("contamination", {}).get("dirty"))
 
 
-def _places(row: str, backend: str, run: dict[str, str]) -> dict[str, str]:
-    workload, _, _ = row.partition("/")
+def _places(case: str, backend: str, run: dict[str, str]) -> dict[str, str]:
+    workload, _, _ = case.partition("/")
     runtime, _, loop = backend.partition(":")
-    case = row.removesuffix(f"/{backend}")
     return {
         **run,
         "workload": workload,
@@ -319,14 +320,32 @@ def _rows(records: Records, run: dict[str, str]) -> dict[str, Series]:
     return {
         row.row: Series(
             slow.applied(row),
-            _places(row.row, row.backend, run),
+            _places(row.row.removesuffix(f"/{row.backend}"), row.backend, run),
             model=model_of(row) if has_peers else "",
         )
         for row in listed
     }
 
 
-def _from_google_benchmark(path: Path, content: bytes) -> Source:
+def _named(
+    path: Path, names: Iterable[str], backend_part: BackendPart | None
+) -> dict[str, tuple[str, str]]:
+    """The case and the backend of each name. Raises RecordError if two names come to the same."""
+    found: dict[str, tuple[str, str]] = {}
+    by_parts: dict[tuple[str, str], str] = {}
+    for name in names:
+        parts = (backend_part and backend_part.split(name)) or usual_parts(name)
+        if parts in by_parts:
+            raise RecordError(
+                f"{path}: {by_parts[parts]!r} and {name!r} are both the case {parts[0]!r} of the backend "
+                f"{parts[1]!r}; expected a --backend-part that tells them apart"
+            )
+        found[name] = parts
+        by_parts[parts] = name
+    return found
+
+
+def _from_google_benchmark(path: Path, content: bytes, backend_part: BackendPart | None) -> Source:
     try:
         result = google_benchmark.read_result(content)
     except ValueError as error:
@@ -336,11 +355,15 @@ def _from_google_benchmark(path: Path, content: bytes) -> Source:
     source = Source(path, [], False, run, samples=sum(map(len, result.repetitions.values())))
     if result.context.get("library_build_type") == "debug":
         source.notes.append(f"{path.name}: its Google Benchmark is a debug build")
+    if backend_part:
+        without = [name for name in result.repetitions if backend_part.split(name) is None]
+        if without:
+            few = f"{len(without)} of {len(result.repetitions)} benchmarks"
+            source.notes.append(f"{path.name}: {few} have no such part, the first is {without[0]}")
+    named = _named(path, result.repetitions, backend_part)
     for name, repetitions in result.repetitions.items():
-        # Ours are named workload/case/backend; other names are cases of one nameless backend.
-        parts = name.split("/")
-        backend = parts[2] if len(parts) == 3 and not parts[2].isdigit() else "benchmark"
-        places = _places(name, backend, run)
+        case, backend = named[name]
+        places = _places(case, backend, run)
         row = Row(name, places["workload"], places["case"], backend, 0, "task", 0.0, "")
         counters = dict(enumerate(repetitions))
         series = Series(row, places, counters, error=result.errors.get(name, ""))

@@ -144,7 +144,11 @@ def _counters(entry: Mapping[str, Any]) -> dict[str, float]:
     factor = SECONDS_PER_UNIT.get(entry.get("time_unit", "ns"))
     if factor is None:
         raise ValueError(f"{entry.get('name')}: unknown time_unit {entry['time_unit']!r}")
-    numbers = {name: value for name, value in entry.items() if isinstance(value, (int, float))}
+    numbers = {
+        name: value
+        for name, value in entry.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
     times = {
         ours: numbers[theirs] * factor
         for ours, theirs in (("wall_s", "real_time"), ("cpu_s", "cpu_time"))

@@ -24,7 +24,14 @@ DEPENDS = "†"
 APPROXIMATE = " (by the normal approximation where there are too many for exact ranks)"
 # What follows the first words of why a cell has no number.
 SHORT_WORDS = re.compile(r"(:| of [a-z]+:| in \d+ of \d+ samples).*$")
-STYLES = {Verdict.LESS: "green", Verdict.MORE: "red", Verdict.WITHHELD: "yellow"}
+# By words: of a rate more is faster, and of some figures nobody knows which is better.
+STYLES = {
+    "faster": "green",
+    "less": "green",
+    "slower": "red",
+    "more": "red",
+    "machine unstable": "yellow",
+}
 
 
 def ratio(logarithm: float) -> str:
@@ -218,8 +225,8 @@ def _list_of(case: Case, comparison: Comparison) -> Grid:
         else:
             cells += [ratio(cell.centre), interval(cell), verdict(cell, comparison)]
         cells += ["" if cell.tier is None else str(cell.tier)] * tiered
-        style = "dim" if cell.verdict is None else STYLES.get(cell.verdict, "")
-        rows.append(Line(cells, style=style))
+        word = question.metric.word(cell.verdict) if cell.verdict else ""
+        rows.append(Line(cells, style=STYLES.get(word, "") if word else "dim"))
     return Grid(case_title(case, comparison), columns, rows)
 
 
@@ -302,10 +309,14 @@ def _short(cell: Cell, comparison: Comparison) -> str:
 def closing(comparison: Comparison) -> list[str]:
     """How to read what was printed."""
     words = comparison.question.metric.word
+    hows = dict.fromkeys(cell.how for cell in comparison.judged)
+    more = " or ".join(
+        dict.fromkeys("repetitions" if h is How.UNPAIRED else "blocks" for h in hows)
+    )
     lines = [
         f"▼ {words(Verdict.LESS)}, ▲ {words(Verdict.MORE)}: there is a difference and it matters. "
         "≈ there is one, but less than matters. = the same, as far as matters. "
-        "? unknown, with about how many more blocks would decide."
+        f"? unknown, with about how many more {more or 'blocks'} would decide."
     ]
     if any(cell.tier is not None for cell in comparison.judged):
         lines.append("Backends of one tier are not shown to be slower than the best of it.")
