@@ -31,9 +31,10 @@ def followed(flights: Flights, task: Callable[..., Any], *arguments: Any) -> Any
     if flights is None:
         return task(*arguments)
     start = time.monotonic_ns()
-    result = task(*arguments)
-    flights.append((start, time.monotonic_ns()))
-    return result
+    try:
+        return task(*arguments)
+    finally:
+        flights.append((start, time.monotonic_ns()))
 
 
 def release_lock() -> None:

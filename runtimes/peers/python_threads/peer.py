@@ -20,7 +20,6 @@ import queue
 import socketserver
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NoReturn
@@ -35,13 +34,12 @@ from blocking import (
     numbers_of,
     release_lock,
     sleep_once,
-    sleep_until,
     wait_and_compute,
 )
+from blocking_channel import Elements
 from protocol import (
     ECHO,
     PYTHON,
-    SEED,
     Case,
     NoWorkload,
     Run,
@@ -51,7 +49,7 @@ from protocol import (
     serve,
     timed,
 )
-from work import MASK_64, delays_ns
+from work import delays_ns
 
 MOST_THREADS = 10_000
 waiting_pool = ThreadPoolExecutor(MOST_THREADS)
@@ -98,63 +96,8 @@ def mix(case: Case, flights: Flights) -> list[int]:
     return list(waiting_pool.map(task, range(case["tasks"])))
 
 
-class Elements:
-    """A channel of bounded size, and how far each of its ends has come."""
-
-    END = (-1, 0)
-
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.queue = queue.Queue[tuple[int, int]](case["capacity"])
-        self.pushed = [0] * case["producers"]
-        self.popped = [0] * case["consumers"]
-        self.ended: list[int] = []
-
-    def held(self) -> int:
-        """Or less: what was pushed is read first."""
-        pushed = sum(self.pushed)
-        return max(pushed - sum(self.popped), 0)
-
-    def push_all(self, producer: int) -> tuple[int, int, int]:
-        """How many, the most that the channel held, and the longest time for which it was full."""
-        count = self.case["elements"]
-        most_held = longest_ns = 0
-        for number in range(count):
-            try:
-                self.queue.put_nowait((producer, number))
-            except queue.Full:
-                full = time.monotonic_ns()
-                most_held = max(most_held, self.held())
-                self.queue.put((producer, number))
-                longest_ns = max(longest_ns, time.monotonic_ns() - full)
-            self.pushed[producer] = number + 1
-        most_held = max(most_held, self.held())
-        self.ended.append(producer)  # In one step, so that one of them sees all.
-        if len(self.ended) == self.case["producers"] and self.ended[-1] == producer:
-            for _ in self.popped:
-                self.queue.put(self.END)
-        return count, most_held, longest_ns
-
-    def pop_all(self, consumer: int) -> tuple[int, int, int]:
-        """How many, their sum, and how many came out of order."""
-        case = self.case
-        count = total = disordered = 0
-        expected = [0] * case["producers"]
-        slow_ns = case["slow_ns"] if consumer == 0 else 0
-        while (element := self.queue.get()) is not self.END:
-            producer, number = element
-            count += 1
-            self.popped[consumer] = count
-            total += case[SEED] + producer * case["elements"] + number
-            disordered += number < expected[producer]
-            expected[producer] = number + 1
-            if slow_ns:
-                sleep_until(time.monotonic_ns() + slow_ns)
-        return count, total & MASK_64, disordered
-
-
 def channel(case: Case, flights: Flights) -> list[int]:
-    elements = Elements(case)
+    elements = Elements(case, queue.Queue)
     producers = case["producers"]
 
     def task(index: int) -> tuple[int, int, int]:
