@@ -109,6 +109,7 @@ struct shard_group {
 /// `lock`.
 template <event_loop Loop>
 struct shard {
+    using group_type = shard_group<Loop>;
     using function = void (*)(operation*) noexcept;
 
     shard(shard_group<Loop>& its_group, Loop& its_loop, std::size_t its_index, function start_more,

@@ -8,6 +8,7 @@
 #include <overlap/core/loop_reference.hpp>
 #include <overlap/core/runtime.hpp>
 #include <overlap/core/socket.hpp>
+#include <overlap/core/task_results.hpp>
 #include <overlap/fiber/cancellation.hpp>
 #include <overlap/fiber/channel.hpp>
 #include <overlap/fiber/deadline_scope.hpp>
@@ -17,6 +18,7 @@
 #include <overlap/fiber/spawned.hpp>
 
 #include <cerrno>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -78,12 +80,19 @@ public:
     /// when there is no memory for a stack.
     template <class Function>
     std::invoke_result_t<Function&> run(Function&& root) {
+        return run(std::forward<Function>(root), [] {});
+    }
+    /// The same; `check()` is called whenever the loop was stopped, and may throw to give the root
+    /// task up.
+    template <class Function, std::invocable Check>
+    std::invoke_result_t<Function&> run(Function&& root, Check check) {
         if (scheduler_.is_running())
             throw std::logic_error("fiber::run() called from inside run()");
         root_task<std::remove_reference_t<Function>> task(*this, root);
         loop_.post(&task);
         do {  // Again if somebody else stopped the loop.
             loop_.run();
+            check();
         } while (!task.ended);
         deadlines_.take_alarm_back();
         return task.result.take();
@@ -96,12 +105,21 @@ public:
     /// counts as what that task threw.
     template <class Body>
     auto gather(std::size_t n, const Body& body) {
+        task_results<task_result_t<Body>> results(n);
+        gather_part(0, n, body, results);
+        return results.take();
+    }
+    /// The same for body(from) .. body(to - 1), which leave what comes of them in `results`; several
+    /// runtimes may do so at once. Throws only what ends the task itself: fibers::unwinding.
+    template <class Body>
+    void gather_part(std::size_t from, std::size_t to, const Body& body,
+                     task_results<task_result_t<Body>>& results) {
         runner& self = scheduler_.current();
         self.cancelling().check();
         const bool was_cancelled = self.cancelling().is_requested();
-        fibers::gathering<Body> all(n, body, self);
+        fibers::gathering<Body> all(from, body, self, results);
         try {
-            for (; all.next < n; ++all.next) {
+            for (; all.next < to; ++all.next) {
                 runner& child = scheduler_.take();
                 ++all.pending;
                 scheduler_.start(child, all);
@@ -113,8 +131,7 @@ public:
         const bool ends = self.cancelling().is_requested() && !was_cancelled;
         if (ends) cancel_children(all);
         if (--all.pending != 0) self.suspend_for(all);
-        if (!was_cancelled) end_if_cancelled(self);
-        return all.results.take();
+        if (!was_cancelled) fibers::end_if_cancelled(self);
     }
 
     /// Runs function() in the background: it begins when the caller next waits. Throws limit_error
@@ -211,6 +228,8 @@ public:
     }
 
     [[nodiscard]] Loop& loop() noexcept { return loop_; }
+    /// For those who have fibers wait for something of their own, on the loop's thread.
+    [[nodiscard]] fibers::scheduler& scheduler() noexcept { return scheduler_; }
 
 private:
     struct shielded {};
@@ -355,13 +374,6 @@ private:
         try {
             all.cancel_all(reference_);
         } catch (const std::bad_alloc&) {}
-    }
-
-    /// After a gather.
-    static void end_if_cancelled(runner& self) {
-        if (!self.cancelling().is_requested()) return;
-        self.cancelling().check();
-        throw fibers::unwinding();
     }
 
     /// Submits what is left to write without waking the task for it.

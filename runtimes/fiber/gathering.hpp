@@ -57,8 +57,9 @@ private:
 /// One gather, on the stack of the task that waits for it.
 template <class Body>
 struct gathering : assignment, gathered {
-    gathering(std::size_t n, const Body& what, runner& waiter)
-        : assignment{&run_next}, parent(waiter), body(what), results(n) {}
+    gathering(std::size_t first, const Body& what, runner& waiter,
+              task_results<task_result_t<Body>>& where)
+        : assignment{&run_next}, parent(waiter), body(what), next(first), results(where) {}
 
     static runner* run_next(assignment& what, runner& self) noexcept {
         auto& all = static_cast<gathering&>(what);
@@ -77,9 +78,9 @@ struct gathering : assignment, gathered {
 
     runner& parent;
     const Body& body;
-    std::size_t next = 0;
+    std::size_t next;
     std::size_t pending = 1;  // One for the parent, so that no child resumes it too early.
-    task_results<task_result_t<Body>> results;
+    task_results<task_result_t<Body>>& results;
 };
 
 }  // namespace overlap::fibers

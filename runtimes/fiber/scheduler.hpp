@@ -91,6 +91,13 @@ private:
     waiting waits_for_ = waiting::nothing;
 };
 
+/// After a gather of a task that was not asked to end before it.
+inline void end_if_cancelled(runner& self) {
+    if (!self.cancelling().is_requested()) return;
+    self.cancelling().check();
+    throw unwinding();
+}
+
 /// The runners of one runtime. Belongs to one thread.
 class scheduler {
 public:
