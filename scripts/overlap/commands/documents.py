@@ -7,6 +7,7 @@ A comment before each names the command that makes it:
     <!-- end of generated -->
 
 A command with --plane or --draw draws files instead; between its comments stands whatever shows them.
+A document that shows figures of a record says how old it is, too: with a block of `report --age FILE`.
 """
 
 import difflib
@@ -15,7 +16,7 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ FOLDERS = ("bench", "results", "runtimes", "scripts")
 BEGIN = re.compile(r"^<!-- generated: (.+) -->$")
 END = "<!-- end of generated -->"
 DRAWING = ("--plane", "--draw")
+RECORDS = re.compile(r"\.jsonl(\.gz)?$")
+AGE = "--age"
+NO_HISTORY_STATUS = 3
 # A table of results, or a picture: neither may stand where nothing regenerates it.
 RESULTS = re.compile(r"^\| (case \| )?backend \||!\[|<img |<source ")
 
@@ -83,8 +87,28 @@ def find_blocks(path: Path, lines: list[str]) -> Iterator[Block]:
         raise DocumentError(f"{_where(path, begin)}: no `{END}` closes this block")
 
 
-def output_of(block: Block, commands: Commands, root: Path = ROOT) -> str:
-    """What the block's command prints, run from the project's root."""
+def without_age(path: Path, blocks: Sequence[Block]) -> Iterator[str]:
+    """A line for each record that a document shows without saying whether it is older than the code."""
+    aged: set[str] = set()
+    shown: dict[str, Block] = {}
+    for block in blocks:
+        words = shlex.split(block.command)
+        named = [word for word in words if RECORDS.search(word)]
+        if AGE in words:
+            aged.update(named)
+        for name in named:
+            shown.setdefault(name, block)
+    for name, block in shown.items():
+        if name not in aged:
+            yield (
+                f"{_where(path, block.first - 1)}: figures of {name}, whose age nothing here says; "
+                f"expected a block `./scripts/report {AGE} {name}`"
+            )
+
+
+def output_of(block: Block, commands: Commands, root: Path = ROOT) -> str | None:
+    """What the block's command prints, run from the project's root; None where a checkout without the
+    history cannot tell how old a record is."""
     program, *arguments = shlex.split(block.command)
     where = _where(block.path, block.first - 1)
     if program not in commands:
@@ -92,6 +116,8 @@ def output_of(block: Block, commands: Commands, root: Path = ROOT) -> str:
     printed, said = io.StringIO(), io.StringIO()
     with chdir(root), redirect_stdout(printed), redirect_stderr(said):
         status = commands[program](arguments)
+    if status == NO_HISTORY_STATUS and AGE in arguments:
+        return None
     if status != 0:
         why = (said.getvalue().strip().splitlines() or [f"exit code {status}"])[-1]
         raise DocumentError(f"{where}: {why}")
@@ -130,6 +156,7 @@ class Documents:
                 *lines, f"{name} as it is", f"{name} as its commands make it", lineterm="", n=1
             )
             differences += self._figures(path, write=False)
+            differences += without_age(path, list(find_blocks(path, lines[0])))
         return differences
 
     def update(self) -> list[str]:
@@ -151,6 +178,8 @@ class Documents:
             self.blocks += 1
             if _drawn(block, self._root) is None:
                 made = output_of(block, self._commands, self._root)
+                if made is None:
+                    continue
                 lines[block.first : block.last] = made.rstrip("\n").split("\n")
         return "\n".join(lines)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from overlap.base.choices import pattern_option
 from overlap.base.exits import CODES, UsageError, guarded
-from overlap.commands.documents import check_documents
+from overlap.commands.documents import NO_HISTORY_STATUS, check_documents
 from overlap.commands.pages import write_page
+from overlap.records.age import NoHistory, age_words, changed_since, what_changed
 from overlap.records.files import Records, read_records
 from overlap.show.overview import overview, standing
 from overlap.show.run_page import measured
@@ -19,9 +20,11 @@ EXAMPLES = f"""examples:
   scripts/report --measured sleeps/10k_100ms RUN.jsonl
   scripts/report --overview 'sleeps/10k_100ms:cpu,echo/100x64:cpu' RUN.jsonl
   scripts/report --plane PATH --filter 'sleeps/|mix/' RUN.jsonl
+  scripts/report --age RUN.jsonl
   scripts/report --check
 
-exit codes: 0 fine; 1 a document is not what its commands make; {CODES}"""
+exit codes: 0 fine; 1 a document is not what its commands make; {NO_HISTORY_STATUS} the commit of the
+records is not in this checkout's history (--age); {CODES}"""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -73,6 +76,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="draw concurrency against parallelism as PATH.svg and .png, and PATH-dark likewise",
     )
     add(
+        "--age",
+        action="store_true",
+        help="print whether what FILE measured has changed since, by the commit that it was measured at",
+    )
+    add(
         "--check",
         action="store_true",
         help="make every generated table and figure of the documents again; 1 if one differs",
@@ -87,6 +95,18 @@ def read(options: argparse.Namespace) -> Records:
     return read_records(options.files[0]).only(options.filter)
 
 
+def print_age(records: Records) -> int:
+    """What has changed goes to standard error: it grows with every commit, and the words need not."""
+    try:
+        changed = changed_since(records)
+    except NoHistory as error:
+        print(f"scripts/report: {error}", file=sys.stderr)
+        return NO_HISTORY_STATUS
+    print(age_words(records, changed))
+    print(*what_changed(changed), sep="\n", end="\n" if changed else "", file=sys.stderr)
+    return 0
+
+
 def run(options: argparse.Namespace) -> int:
     if options.check or options.update:
         return check_documents(write=options.update)
@@ -95,6 +115,8 @@ def run(options: argparse.Namespace) -> int:
         print(options.output)
         return 0
     records = read(options)
+    if options.age:
+        return print_age(records)
     if options.plane:
         from overlap.show import plane  # Needs matplotlib, which the others do not.
 

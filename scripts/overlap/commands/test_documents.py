@@ -3,7 +3,13 @@ import pytest
 from overlap.base.exits import UsageError
 from overlap.base.machine import ROOT
 from overlap.commands import report
-from overlap.commands.documents import DocumentError, Documents, documents, find_blocks
+from overlap.commands.documents import (
+    NO_HISTORY_STATUS,
+    DocumentError,
+    Documents,
+    documents,
+    find_blocks,
+)
 from overlap.testing.fake_records import write_records
 from overlap.records.files import read_records
 from overlap.show.run_page import measured
@@ -131,3 +137,23 @@ def test_what_was_measured_of_one_case(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == lines
     assert report.main(["--measured", "head"]) == 2
     assert "takes one record file, found 0" in capsys.readouterr().err
+
+
+def test_who_shows_figures_of_a_record_says_how_old_it_is(root):
+    (root / "README.md").write_text(page("greet x.jsonl.gz", "hello x.jsonl.gz"))
+    (line,) = project(root).check()
+    assert line.startswith(
+        f"{root / 'README.md'}:3: figures of x.jsonl.gz, whose age nothing here says"
+    )
+    aged = page("greet --age x.jsonl.gz", "hello --age x.jsonl.gz")
+    (root / "README.md").write_text(aged + page("greet x.jsonl.gz", "hello x.jsonl.gz"))
+    assert project(root).check() == []
+
+
+def test_words_on_age_stay_where_there_is_no_history_to_tell(root):
+    def forgetful(arguments):
+        return NO_HISTORY_STATUS if "--age" in arguments else greet(arguments)
+
+    (root / "README.md").write_text(page("greet --age x.jsonl", "what was known once"))
+    assert Documents({"greet": forgetful}, root).check() == []
+    assert "what was known once" in (root / "README.md").read_text()
