@@ -5,7 +5,7 @@ import platform
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,22 +72,34 @@ def timed(case: Case, repeat: int, gather: Callable[[Case], Any]) -> tuple[float
     return time.perf_counter() - start, results, sums
 
 
-def serve(
-    run: Callable[[str, Case, int, bool], Run], version: str, task_limit: int | None = None
-) -> None:
-    """Says hello and answers requests until there are no more. `run` is given the workload, the
-    case, how many gathers to time, and whether to trace."""
+@dataclass
+class Request:
+    """To run a case: how many gathers to time, and whether to trace. Whoever has done it puts what it came to
+    into `done`; None says that the workload is not known."""
+
+    workload: str
+    case: Case
+    repeat: int
+    trace: bool
+    done: Run | None = None
+
+
+def requests(version: str, task_limit: int | None = None) -> Iterator[Request]:
+    """Says hello, and then goes through the requests to run a case until there are no more. Each is
+    answered when the next is asked for."""
     say(hello={"version": version, "task_limit": task_limit})
     done = Run(0.0, [])
     for line in sys.stdin:
         request = json.loads(line)
         if request["request"] == "run":
-            try:
-                case = request["case"] | {SEED: request["seed"]}
-                done = run(request["workload"], case, request["repeat"], request["trace"])
-                say(wall_s=done.wall_s)
-            except NoWorkload:
+            case = request["case"] | {SEED: request["seed"]}
+            asked = Request(request["workload"], case, request["repeat"], request["trace"])
+            yield asked
+            if asked.done is None:
                 say(no_workload=True)
+            else:
+                done = asked.done
+                say(wall_s=done.wall_s)
         else:
             write(request["results"], done.results)
             if request["sums"]:
@@ -95,6 +107,18 @@ def serve(
             if request["flights"]:
                 write(request["flights"], (time_ns for pair in done.flights for time_ns in pair))
             say(written=True)
+
+
+def serve(
+    run: Callable[[str, Case, int, bool], Run], version: str, task_limit: int | None = None
+) -> None:
+    """Answers requests until there are no more. `run` is given the workload, the case, how many gathers
+    to time, and whether to trace."""
+    for asked in requests(version, task_limit):
+        try:
+            asked.done = run(asked.workload, asked.case, asked.repeat, asked.trace)
+        except NoWorkload:
+            pass
 
 
 def write(path: str, numbers: Iterable[int]) -> None:
