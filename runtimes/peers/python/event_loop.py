@@ -3,6 +3,8 @@
 asyncio.gather rather than a TaskGroup: it returns the results in order, which is what is asked for.
 """
 
+from __future__ import annotations  # PyPy is of an older Python.
+
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -214,7 +216,12 @@ async def echo(case: Case, follow: Follow) -> tuple[float, list[int], list[int]]
         async with asyncio.timeout(deadline_s):
             return await read
 
-    each = in_time if deadline_s else plainly
+    async def in_time_by_a_task(read: Awaitable[bytes]) -> bytes:
+        return await asyncio.wait_for(read, deadline_s)
+
+    # Before Python 3.11 there is wait_for() only, which makes a task of what it waits for.
+    bounded = in_time if hasattr(asyncio, "timeout") else in_time_by_a_task
+    each = bounded if deadline_s else plainly
 
     def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = follow(echo_connection(reader, writer, case["buffer_bytes"], each))
@@ -254,23 +261,28 @@ WORKLOADS = Workloads(
 def serve_on(loop_factory: Callable[[], asyncio.AbstractEventLoop] | None, version: str) -> None:
     """Answers requests on one event loop, which is kept from run to run."""
     with asyncio.Runner(loop_factory=loop_factory) as runner:
+        serve_by(runner.run, version)
 
-        def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
-            flights: list[tuple[int, int]] = []
 
-            async def traced(task: Task) -> Any:
-                start = time.monotonic_ns()
-                try:
-                    return await task
-                finally:
-                    flights.append((start, time.monotonic_ns()))
+def serve_by(run_to_end: Callable[[Task], Any], version: str) -> None:
+    """Answers requests with what has a loop run until a coroutine ends."""
 
-            follow = traced if trace else lambda task: task
-            if workload in ECHO:
-                main = echo(case, follow)
-            else:
-                main = timed(WORKLOADS[workload], case, repeat, follow)
-            wall_s, results, sums = runner.run(main)
-            return Run(wall_s, results, flights, sums)
+    def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
+        flights: list[tuple[int, int]] = []
 
-        serve(run, version)
+        async def traced(task: Task) -> Any:
+            start = time.monotonic_ns()
+            try:
+                return await task
+            finally:
+                flights.append((start, time.monotonic_ns()))
+
+        follow = traced if trace else lambda task: task
+        if workload in ECHO:
+            main = echo(case, follow)
+        else:
+            main = timed(WORKLOADS[workload], case, repeat, follow)
+        wall_s, results, sums = run_to_end(main)
+        return Run(wall_s, results, flights, sums)
+
+    serve(run, version)

@@ -1,5 +1,7 @@
 """The peers' end of the protocol, for those in Python: ../README.md has it line for line."""
 
+from __future__ import annotations  # PyPy is of an older Python.
+
 import json
 import platform
 import sys
