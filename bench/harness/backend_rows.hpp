@@ -78,6 +78,7 @@ private:
     void measure_memory(Run& run) {
         no_log nothing;
         work_.begin(line_, for_memory_, task_limit_);
+        work_.before_run();
         const auto start = clock::now();
         const std::uint32_t seed = seeds_.next();
         const run_answers<Workload> answers{{}, run(work_, for_memory_, seed, nothing)};
@@ -92,6 +93,7 @@ private:
                         const std::function<process_usage()>& usage, Run& run, Log& log) {
         work_.begin(line_, given, task_limit_);
         const std::uint32_t seed = seeds_.next();
+        work_.before_run();
         run_answers<Workload> answers;
         answers.sums.resize(repeat - 1);
         const auto once = [&](std::uint32_t from) { return run(work_, given, from, log); };

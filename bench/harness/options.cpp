@@ -65,7 +65,7 @@ std::vector<backend_summary> known_backends(const options& chosen,
 }
 
 std::string in_words(const std::vector<backend_summary>& known) {
-    std::string words = "floor (in echo floor:uring and floor:epoll)";
+    std::string words = "floor (in echo floor:uring and floor:epoll, in fetch floor:epoll)";
     for (const backend_summary& each : known) {
         words += ", " + each.name;
         if (!each.here) words += " (not available: " + each.here.reason + ")";
@@ -215,6 +215,30 @@ options take_options(std::vector<std::string>& arguments,
                     "Also ranks of MPI, as these files say, separated by commas, which "
                     "./scripts/run --mpi makes")
         ->delimiter(',');
+    const CLI::Validator http_url(
+        [](const std::string& text) {
+            try {
+                read_http_server(text);
+                return std::string();
+            } catch (const std::invalid_argument& error) {
+                return std::string(error.what());
+            }
+        },
+        "URL");
+    std::string http;
+    parser
+        .add_option("--http", http,
+                    "The server that has the documents of workload fetch, as in "
+                    "http://127.0.0.1:8080")
+        ->check(http_url);
+    std::string why_no_http;
+    parser.add_option("--no_http", why_no_http, "Why there is none, for its rows to say")
+        ->excludes("--http");
+    pid_t http_process = 0;
+    parser
+        .add_option("--http_process", http_process,
+                    "Its process on this machine, to report its CPU time as well")
+        ->check(CLI::PositiveNumber);
     // CLI::Range takes nan for a number of any range.
     const CLI::Validator seconds(
         [](const std::string& text) {
@@ -250,6 +274,9 @@ options take_options(std::vector<std::string>& arguments,
     }
     arguments = parser.remaining();
     into.cores = read_cores(cores);
+    if (!http.empty()) into.http = read_http_server(http);
+    into.http.process = http_process;
+    if (!why_no_http.empty()) into.http.why_none = one_line(why_no_http);
     take_plugged_loops(into, extra);
     if (!peers.empty()) into.peers = read_peers(peers);
     if (!ranks.empty()) into.ranks = read_peers(ranks);

@@ -29,6 +29,7 @@ FLOORS = {
     "heartbeat": [],
     "mix": [],
     "cancel": [],
+    "fetch": ["floor:epoll"],
 }
 
 

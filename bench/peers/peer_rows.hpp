@@ -95,6 +95,7 @@ private:
 
     /// All repetitions of a run together.
     peer_run run_once(const case_type& given, std::uint32_t seed, std::size_t repeat, bool trace) {
+        work_.before_run();
         const cpu_time cpu_before = process_.cpu();
         const auto start = std::chrono::steady_clock::now();
         process_.send({{"request", "run"},

@@ -76,6 +76,8 @@ struct workload_defaults {
     static std::optional<server_load> load_of(const Case& /*given*/) { return std::nullopt; }
     /// Called before each run; so many tasks can be in flight at once.
     static void begin(session& /*line*/, const Case& /*given*/, std::size_t /*task_limit*/) {}
+    /// Called right before each run, of peers as well: for what is counted beside the backend.
+    static void before_run() {}
 };
 
 /// Parameters of a workload, and all that follows from them alone.

@@ -12,6 +12,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,13 @@ struct http_response {
     int status = 0;
     std::string body;
 };
+
+/// A GET of `path`, for JSON. `keeps` says whether the connection is to be kept.
+inline std::string http_request(std::string_view path, bool keeps) {
+    std::string text = "GET ";
+    text.append(path).append(" HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n");
+    return text.append(keeps ? "\r\n" : "Connection: close\r\n\r\n");
+}
 
 /// A protocol for exchange(), used once. `buffer` must outlive it.
 class http_exchange {

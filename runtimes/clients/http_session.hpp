@@ -45,7 +45,7 @@ public:
                  nanoseconds patience = nanoseconds::max())
         : runtime_(runtime), server_(server), keeps_(keeps), patience_(patience) {
         if (patience != nanoseconds::max() && !timed_runtime<Runtime>) {
-            throw std::invalid_argument(Runtime::name() + " has no deadlines");
+            throw std::invalid_argument(std::string(Runtime::name()) + " has no deadlines");
         }
     }
 
@@ -79,9 +79,7 @@ public:
     void keep(http_connection connection) { idle_.push_back(std::move(connection)); }
     [[nodiscard]] bool keeps() const noexcept { return keeps_; }
     [[nodiscard]] std::string request(std::string_view path) const {
-        std::string text = "GET ";
-        text.append(path).append(" HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n");
-        return text.append(keeps_ ? "\r\n" : "Connection: close\r\n\r\n");
+        return http_request(path, keeps_);
     }
 
 private:

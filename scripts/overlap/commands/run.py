@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from overlap.base.building import build, reconfigure
 from overlap.base.choices import UnknownName, pattern_option
 from overlap.base.exits import CODES, INTERRUPTED_STATUS, RecordError, UsageError, guarded
 from overlap.base.machine import ROOT, shown
+from overlap.commands.own_servers import CLIENTS, servers_of_run
 from overlap.commands.pages import write_page
 from overlap.judge.knees import Bound
 from overlap.measure.announcement import announcement, remainder
@@ -102,6 +104,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "first; or a file of hosts",
     )
     add("--mpi-options", metavar="WORDS", help="also for mpirun, e.g. '--mca btl tcp,self'")
+    add(
+        "--http",
+        metavar="URL",
+        help="a server of one's own for workload fetch, e.g. http://127.0.0.1:8080, with the documents "
+        "that bench/README.md says; otherwise nginx is started (./scripts/setup --io)",
+    )
     add("--list", action="store_true", help="print the rows, and why some cannot run; measure none")
     add(
         "--verbose",
@@ -181,7 +189,8 @@ def built(options: argparse.Namespace) -> Path:
     return build("release", targets, ROOT / "build" / "run.log", show=True)
 
 
-def open_suite(options: argparse.Namespace) -> Suite:
+def open_suite(options: argparse.Namespace, servers: ExitStack | None = None) -> Suite:
+    """With the servers that workloads need, where there is something to end them."""
     directory = built(options)
     peers = {}
     if options.peers is not None:
@@ -190,7 +199,12 @@ def open_suite(options: argparse.Namespace) -> Suite:
         peers |= open_ranks(options, directory)
     elif options.mpi_options:
         raise UsageError("--mpi-options go with --mpi")
-    return Suite.open(directory, binary_arguments(options, directory, peers), peers)
+    arguments = binary_arguments(options, directory, peers)
+    suite = Suite.open(directory, arguments, peers)
+    if servers and any(row.workload in CLIENTS for row in suite.chosen_rows(options)):
+        served = servers.enter_context(servers_of_run(options, directory))
+        suite.serve(served, CLIENTS, arguments)
+    return suite
 
 
 def open_ranks(options: argparse.Namespace, directory: Path) -> dict[str, str]:
@@ -305,6 +319,11 @@ def print_list(rows: Sequence[Row]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    with ExitStack() as servers:
+        return run_with(options, servers)
+
+
+def run_with(options: argparse.Namespace, servers: ExitStack) -> int:
     if options.instructions and why_no_instructions():
         raise UsageError(f"--instructions: {why_no_instructions()}")
     read_machine()  # Where it cannot be read, nothing can be measured.
@@ -317,7 +336,7 @@ def run(options: argparse.Namespace) -> int:
         if getattr(options, name) is None:
             setattr(options, name, value)
     try:
-        suite = open_suite(options)
+        suite = open_suite(options, servers)
     except UnknownName as error:
         if resumed is None:
             raise
@@ -362,7 +381,7 @@ def measure(
         arguments = binary_arguments(options, suite.directory, suite.peers)
         Measurement(suite, records, writer, arguments, options.row_timeout).carry_out(plan)
         if options.instructions:
-            count_rows(records, writer, suite, arguments)
+            count_rows(records, writer, suite, [*arguments, *suite.served.arguments])
     except KeyboardInterrupt:
         interrupted = True
     finally:

@@ -55,7 +55,7 @@ class Measurement:
         self._records = records
         self._writer = writer
         self._row_timeout_s = row_timeout_s
-        self._arguments = [*arguments, f"--row_timeout={row_timeout_s:g}"]
+        self._arguments = [*arguments, *suite.served.arguments, f"--row_timeout={row_timeout_s:g}"]
         self._also: dict[str, int] = records.head.get("also", ALSO_BY_DEFAULT)
         self._specification: str = records.head.get("specification", {}).get("text", "")
 
@@ -82,6 +82,7 @@ class Measurement:
             # Well beyond what a binary grants the row, so that this end is for hung processes.
             SAMPLE_PROCESSES * self._row_timeout_s + 1,
             waiting,
+            self._suite.served.cpu_s,
         )
         self._keep_context(row.workload, sample.context)
         if self._pays_for("syscalls", step) and self._count_syscalls(row, sample):

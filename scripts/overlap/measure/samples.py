@@ -88,9 +88,11 @@ def take_sample(
     arguments: Sequence[str],
     deadline_s: float,
     waiting: Callable[[], None] = lambda: None,
+    servers_cpu_s: Callable[[], float] = lambda: 0.0,
 ) -> Sample:
     """Measures `row` in a fresh process, which is ended after `deadline_s`. Whatever that process
-    does, the result is a sample; UsageError if it says that it was asked wrongly."""
+    does, the result is a sample; UsageError if it says that it was asked wrongly. `servers_cpu_s` says
+    what servers of ours have used so far: theirs is no foreign CPU time."""
     command = [
         str(binary),
         f"--benchmark_filter={exact_filter(row)}",
@@ -98,7 +100,7 @@ def take_sample(
         *arguments,
     ]
     started = utc_now().isoformat(timespec="milliseconds")
-    before = read_machine()
+    before, servers_before_s = read_machine(), servers_cpu_s()
     try:
         outcome = run_contained(command, deadline_s, waiting)
     except OSError as error:
@@ -106,7 +108,8 @@ def take_sample(
     if outcome.status == USAGE_STATUS and not outcome.timed_out:
         raise UsageError(outcome.last_error_line or f"{binary}: exit code {USAGE_STATUS}")
     sample = Sample(started, outcome.duration_s, outcome.cpu_s)
-    sample.contamination = contamination(before, read_machine(), outcome.cpu_s)
+    ours_s = outcome.cpu_s + servers_cpu_s() - servers_before_s
+    sample.contamination = contamination(before, read_machine(), ours_s)
     if outcome.timed_out or outcome.status < 0:
         sample.error = _ending(outcome, deadline_s)
         return sample

@@ -4,8 +4,8 @@ import argparse
 import re
 import secrets
 import tomllib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,16 @@ PROPERTIES: dict[str, Callable[[Row], str]] = {
 }
 
 
+@dataclass(frozen=True)
+class Served:
+    """Servers that a run has beside the binaries: what these are told of them, what records say of them
+    by name, and what CPU time they have used so far."""
+
+    arguments: list[str] = field(default_factory=list)
+    settings: dict[str, dict[str, str]] = field(default_factory=dict)
+    cpu_s: Callable[[], float] = lambda: 0.0
+
+
 @dataclass
 class Suite:
     """One binary a workload, and what each can measure with the options of this run."""
@@ -39,6 +49,7 @@ class Suite:
     directory: Path
     listings: dict[str, Listing]
     peers: dict[str, str]  # By name, what those of this run were made from.
+    served: Served = field(default_factory=Served)
 
     @classmethod
     def open(cls, directory: Path, arguments: list[str], peers: dict[str, str]) -> "Suite":
@@ -46,6 +57,14 @@ class Suite:
         for workload in WORKLOADS:
             suite.listings[workload] = list_rows(suite.binary(workload), arguments)
         return suite
+
+    def serve(self, served: Served, workloads: Iterable[str], arguments: list[str]) -> None:
+        """From now on there are these servers, on which depends which rows of `workloads` can run."""
+        self.served = served
+        for workload in workloads:
+            self.listings[workload] = list_rows(
+                self.binary(workload), [*arguments, *served.arguments]
+            )
 
     def hashes(self) -> dict[str, str]:
         """Of the binaries, by workload, and of the files that the peers were made from."""
@@ -114,6 +133,7 @@ def make_head(
         "machine": describe_machine(),
         "suite": describe_suite(),
         "binaries": suite.hashes(),
+        "servers": suite.served.settings,
         "context": {
             name: portable(found.context) for name, found in suite.listings.items() if found.context
         },
@@ -136,6 +156,7 @@ CHOICES = {
     "mpi": "mpi",
     "mpi_options": "mpi_options",
     "cores": "cores",
+    "http": "http",
     "knee": "knee",
     "row_timeout": "row_timeout_s",
     "build": "build",

@@ -52,6 +52,10 @@ def _gaps(row: Series, _: Series | None) -> str:
     return several_seconds([row.median_of("gap_max_s"), row.median_of("gap_mean_s")])
 
 
+def _servers_cpu(row: Series, _: Series | None) -> str:
+    return seconds(row.median_of("server_cpu_per_task_s"))
+
+
 def _ratio(counter: str) -> Cell:
     return lambda row, floor: plain(row.ratio(floor, counter)) if floor else NOT_MEASURED
 
@@ -131,8 +135,10 @@ def _columns(rows: Sequence[Series]) -> list[tuple[Column, Cell]]:
             columns.append((Column(f"{prefix} p50 / p99 / max", optional=2), _percentiles(prefix)))
     if "gap_max_s" in counters:
         columns.append((Column("gap max / mean"), _gaps))
+    if "server_cpu_per_task_s" in counters:
+        columns.append((Column(f"server's CPU/{unit}", optional=2), _servers_cpu))
     columns.append((Column("wall ÷ floor"), _ratio("wall_s")))
-    if rows[0].row.workload == "echo":
+    if rows[0].row.workload in ("echo", "fetch"):
         columns.append((Column("CPU ÷ floor"), _ratio("cpu_per_task_s")))
     columns.append((Column("verified"), _verified))
     return columns
