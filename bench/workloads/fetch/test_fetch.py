@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import importlib.util
 import json
 import re
 import socket
@@ -12,6 +13,7 @@ import time
 import pytest
 from harness.binaries import BINARIES, ROOT, rows, run
 
+from overlap.peers.build import chosen_peers, find_peers, prepare
 from overlap.servers import nginx
 from overlap.servers.items import document
 
@@ -56,6 +58,28 @@ def test_every_backend_gets_its_documents(tmp_path, server):
     without = rows("fetch", path, known[0], "--backend=coroutine:epoll", "--benchmark_filter=few")
     (row,) = without.values()
     assert row["verified"] == 1 and "server_cpu_per_task_s" not in row
+
+
+@needs_nginx
+@pytest.mark.parametrize("name", ["asyncio", "uvloop", "gevent", "go", "node", "python_threads"])
+def test_peers_get_their_documents(tmp_path, server, name):
+    directory = BINARIES.parent / "peers"
+    prepare(chosen_peers(find_peers(), name), directory)
+    peer = json.loads((directory / f"{name}.json").read_text())
+    if peer["skip"]:
+        pytest.skip(peer["skip"])
+    path = tmp_path / "cases.toml"
+    path.write_text(FEW + "[fetch.new]\nconnections = 3\nrequests = 20\nconnection = 'new'\n")
+    known = [f"--http={nginx.url(server)}", f"--http_process={server.process.pid}"]
+    known += [f"--peers={directory / name}.json", f"--backend={name}"]
+    found = rows("fetch", path, *known)
+    assert list(found) == [f"fetch/few/{name}", f"fetch/new/{name}"]
+    for row in found.values():
+        error = row.get("error_message", "")
+        if error.startswith("no workload: ") and importlib.util.find_spec("aiohttp") is None:
+            pytest.skip("needs python3-aiohttp")
+        assert row.get("verified") == 1, error
+        assert row["server_cpu_per_task_s"] > 0
 
 
 def test_without_a_server_rows_say_what_they_need(few):

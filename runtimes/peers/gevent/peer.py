@@ -79,6 +79,12 @@ def mix(case: Case, flights: Flights) -> list[int]:
     return gathered(flights, wait_and_compute, tasks)
 
 
+def fetch(case: Case, flights: Flights) -> list[int]:
+    from blocking_fetch import get_in_turn
+
+    return gathered(flights, get_in_turn, ((case, index) for index in range(case["connections"])))
+
+
 def cancel(case: Case, flights: Flights) -> list[int]:
     """A greenlet is cancelled by kill(), which raises GreenletExit in it and waits until it has ended;
     that is its value, then. What it has started goes on unless it kills that, too: a Group does so
@@ -149,6 +155,7 @@ WORKLOADS = Workloads(
     mix=mix,
     cancel=cancel,
     channel=channel,
+    fetch=fetch,
     **dict.fromkeys(ECHO, echo),
 )
 

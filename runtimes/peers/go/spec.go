@@ -23,6 +23,11 @@ type spec struct {
 	Connections int `json:"connections"`
 	BufferBytes int `json:"buffer_bytes"`
 
+	Requests int    `json:"requests"` // Of each connection.
+	Kept     bool   `json:"kept"`
+	URL      string `json:"url"` // All but the document's number.
+	Items    uint64 `json:"items"`
+
 	Deadline time.Duration `json:"deadline_ns"` // Of each read, from its call; 0: none.
 
 	Producers int           `json:"producers"`
@@ -61,7 +66,7 @@ func (c *spec) flights(workload string) int {
 			all += level
 		}
 		return all
-	case "echo", "echo_with_deadlines":
+	case "echo", "echo_with_deadlines", "fetch":
 		return c.Connections
 	case "channel":
 		return c.Producers + c.Consumers

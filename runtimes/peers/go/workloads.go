@@ -20,6 +20,7 @@ var workloads = map[string]func(c *spec, flights *flightLog) any{
 	"mix":       mix,
 	"cancel":    cancel,
 	"channel":   channel,
+	"fetch":     fetch,
 }
 
 // sleep suspends its task even for no time at all: time.Sleep would return at once.

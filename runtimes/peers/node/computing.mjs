@@ -31,6 +31,9 @@ function splitmix64(seed) {
   return z ^ (z >> 31n);
 }
 
+/** The document that a request of fetch is for. */
+export const itemOf = ({ items }, seed, request) => Number(splitmix64(BigInt(seed + request)) % BigInt(items));
+
 /** How long task i of a case of sleeps sleeps. */
 export function delayNs({ shortest_ns, longest_ns, seed, listed_ns }, i) {
   if (listed_ns.length > 0) return listed_ns[i];

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { add, delayNs, leafValue } from './computing.mjs';
+import { fetchAll } from './fetch.mjs';
 
 const MOST_WAITING = 4096; // Connections that the kernel holds until they are accepted.
 const NS_PER_MS = 1e6;
@@ -119,7 +120,14 @@ async function cancel(spec, gather) {
   return [cleanedUp, woken, told ? 1 : 0, took];
 }
 
-export const workloads = { sleeps, gather: gatherTree, heartbeat, mix, cancel };
+export const workloads = {
+  sleeps,
+  gather: gatherTree,
+  heartbeat,
+  mix,
+  cancel,
+  fetch: fetchAll,
+};
 
 /** A server on a port of the kernel's choice. Node leaves TCP_NODELAY to the caller. */
 export async function listen() {

@@ -10,7 +10,18 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from protocol import ECHO, SEED, Case, Run, Workloads, announce, next_repetition, serve
+from documents import sum_of, urls_of
+from protocol import (
+    ECHO,
+    SEED,
+    Case,
+    NoWorkload,
+    Run,
+    Workloads,
+    announce,
+    next_repetition,
+    serve,
+)
 from work import MASK_64, delays_ns, leaf_value, works
 
 MOST_WAITING = 4096  # Connections that the kernel holds until they are accepted.
@@ -186,6 +197,27 @@ async def channel(case: Case, follow: Follow) -> list[int]:
     return [number for one in traffic for number in one]
 
 
+async def get_in_turn(session: Any, case: Case, task: int) -> int:
+    total = 0
+    for url in urls_of(case, task):
+        async with session.get(url) as answer:
+            total += sum_of(url, answer.status, await answer.json())
+    return total
+
+
+async def fetch(case: Case, follow: Follow) -> list[int]:
+    """A session that all tasks share, with as many connections as there are tasks. aiohttp is not part of
+    Python; loading it is no part of other workloads."""
+    try:
+        from aiohttp import ClientSession, TCPConnector
+    except ImportError as error:
+        raise NoWorkload("fetch") from error
+    connector = TCPConnector(limit=case["connections"], force_close=not case["kept"])
+    async with ClientSession(connector=connector) as session:
+        tasks = (follow(get_in_turn(session, case, task)) for task in range(case["connections"]))
+        return await asyncio.gather(*tasks)
+
+
 def plainly(read: Awaitable[bytes]) -> Awaitable[bytes]:
     return read
 
@@ -254,7 +286,13 @@ async def timed(
 
 
 WORKLOADS = Workloads(
-    sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix, cancel=cancel, channel=channel
+    sleeps=sleeps,
+    gather=gather,
+    heartbeat=heartbeat,
+    mix=mix,
+    cancel=cancel,
+    channel=channel,
+    fetch=fetch,
 )
 
 

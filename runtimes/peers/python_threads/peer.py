@@ -96,6 +96,15 @@ def mix(case: Case, flights: Flights) -> list[int]:
     return list(waiting_pool.map(task, range(case["tasks"])))
 
 
+def fetch(case: Case, flights: Flights) -> list[int]:
+    from blocking_fetch import get_in_turn
+
+    def task(index: int) -> int:
+        return followed(flights, get_in_turn, case, index)
+
+    return list(waiting_pool.map(task, range(case["connections"])))
+
+
 def channel(case: Case, flights: Flights) -> list[int]:
     elements = Elements(case, queue.Queue)
     producers = case["producers"]
@@ -143,7 +152,9 @@ def echo(case: Case, flights: Flights) -> tuple[float, list[int], list[int]]:
     return timed(case, 1, lambda _: serve_all(server, case["connections"]))
 
 
-WORKLOADS = Workloads(sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix, channel=channel)
+WORKLOADS = Workloads(
+    sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix, channel=channel, fetch=fetch
+)
 
 
 def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:

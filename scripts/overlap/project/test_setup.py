@@ -106,7 +106,12 @@ def test_the_packages_of_the_peers_are_asked_for_only_with_peers(place):
 def test_the_servers_are_asked_for_only_with_io(place):
     plain = set_up(place, user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
     servers = set_up(place, "--io", user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
-    assert set(servers) - set(plain) == {"nginx", "libnginx-mod-http-echo", "postgresql-15"}
+    assert set(servers) - set(plain) == {
+        "nginx",
+        "libnginx-mod-http-echo",
+        "postgresql-15",
+        "python3-aiohttp",
+    }
 
 
 BROWSER_AND_NPM = ALL_INSTALLED | {"npm": 'echo "$*" >> npm.log'}
