@@ -1,7 +1,8 @@
-// Work for the processor that no compiler can shorten, and whose result can be checked.
+// What the leaves of a run add up to, and the oracle that knows it.
 #pragma once
 
 #include "bench/harness/session.hpp"
+#include "bench/workloads/leaf_values.hpp"
 
 #include <array>
 #include <cstddef>
@@ -11,27 +12,6 @@
 #include <string>
 
 namespace overlap::bench {
-
-/// What leaf `index` of a run begins with; modulo 2^32. A run's seed is new, so that nobody knows what
-/// comes out before it has been computed.
-[[nodiscard]] constexpr std::uint32_t leaf_state(std::uint32_t seed, std::size_t index) noexcept {
-    return static_cast<std::uint32_t>(seed + index);
-}
-
-/// One step of xorshift32 (G. Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8, 2003: the
-/// triple 13, 17, 5).
-constexpr void step_xorshift32(std::uint32_t& state) noexcept {
-    state ^= state << 13;
-    state ^= state >> 17;
-    state ^= state << 5;
-}
-
-/// The value of the leaf that begins with `state`: where `steps` steps of xorshift32 lead.
-[[nodiscard]] constexpr std::uint64_t leaf_value(std::uint32_t state,
-                                                 std::uint32_t steps) noexcept {
-    for (std::uint32_t step = 0; step < steps; ++step) step_xorshift32(state);
-    return state;
-}
 
 /// Sums modulo 2^64.
 [[nodiscard]] inline std::uint64_t sum_of(std::span<const std::uint64_t> values) noexcept {
@@ -46,7 +26,7 @@ public:
 
     /// Of the next leaf, from leaf 0 on.
     std::uint64_t next() noexcept {
-        if (used_ == lanes) compute_more();
+        if (used_ == leaf_lanes) compute_more();
         return values_[used_++];
     }
 
@@ -58,23 +38,17 @@ public:
     }
 
 private:
-    static constexpr std::size_t lanes = 16;
-
     void compute_more() noexcept {
-        std::array<std::uint32_t, lanes> states;
-        std::iota(states.begin(), states.end(), seed_);
-        seed_ += lanes;
-        for (std::uint32_t step = 0; step < steps_; ++step) {
-            for (std::uint32_t& state : states) step_xorshift32(state);
-        }
-        values_ = states;
+        std::iota(values_.begin(), values_.end(), seed_);
+        seed_ += leaf_lanes;
+        step_all(values_, steps_);
         used_ = 0;
     }
 
     std::uint32_t seed_;
     std::uint32_t steps_;
-    std::array<std::uint32_t, lanes> values_{};
-    std::size_t used_ = lanes;
+    std::array<std::uint32_t, leaf_lanes> values_{};
+    std::size_t used_ = leaf_lanes;
 };
 
 /// Throws wrong_result at the first value that is not the oracle's: each is the sum of `leaves` leaves

@@ -12,10 +12,7 @@ namespace overlap::bench {
 
 static_assert(workload<echo_workload>);
 
-double echo_workload::expected_s(const echo_case& given, std::size_t) {
-    if (given.rate == 0) return 0;
-    return static_cast<double>(work_items(given)) / static_cast<double>(given.rate);
-}
+double echo_workload::expected_s(const echo_case& given, std::size_t) { return given.due_for_s(); }
 
 echo_case echo_workload::warm_up(echo_case given) {
     given.messages = std::max<std::size_t>(given.messages / 10, 1);
