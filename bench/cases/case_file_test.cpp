@@ -147,6 +147,13 @@ TEST_F(CaseFile, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(complaint(lasting + "rate = 10_000_000\n[echo.b]\nconnections = 1\nbytes = 1\n"
                                     "rate = 10_000_000\nduration_s = 3600"),
                 testing::HasSubstr("1 to 100000000 messages"));
+    const std::string serve = "[serve.a]\nconnections = 1\nmessages = 1\nwork = 1\n";
+    EXPECT_EQ(complaint(serve + "bytes = 8\nrate = 1"), "accepted");
+    EXPECT_THAT(complaint(serve + "bytes = 8"), testing::HasSubstr("expected a key `rate`"));
+    EXPECT_THAT(complaint(serve + "bytes = 7\nrate = 1"),
+                testing::HasSubstr("5: [serve.a] bytes = 7: expected 8 or more"));
+    EXPECT_THAT(complaint(serve + "bytes = 8\nrate = 1\none_in = 1"),
+                testing::HasSubstr("one_in = 1: expected a whole number from 2"));
     EXPECT_THAT(complaint("[gather.a]\nfan_out = 1000\ndepth = 9"),
                 testing::HasSubstr("at most 100000000 leaves"));
     EXPECT_THAT(complaint("[gather.a]\nfan_out = 1.5"), testing::HasSubstr("a whole number"));

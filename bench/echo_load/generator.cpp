@@ -65,10 +65,12 @@ public:
           incoming_(std::clamp(options.bytes + 1, smallest_read, largest_read)) {
         result_.connections = options.connections;
         result_.bytes = options.bytes;
+        result_.work = options.work.steps;
         result_.latencies_ns.resize(message_count(options), unanswered);
         if (options.open) {
             result_.due = schedule(options);
             result_.lateness_ns.resize(result_.due.size());
+            if (options.work.steps != 0) note_who_asks();
             // Or the kernel adds 50 us to every sleep, to wake up less often.
             check_errno(::prctl(PR_SET_TIMERSLACK, 1), "prctl(PR_SET_TIMERSLACK)");
         }
@@ -110,6 +112,21 @@ public:
     }
 
 private:
+    void note_who_asks() {
+        const schedule& due = result_.due;
+        result_.asks.resize(due.size());
+        for (std::size_t index = 0; index < options_.connections; ++index) {
+            for (std::size_t k = 0; k < due.count(index); ++k) {
+                result_.asks[due.message(index, k)] = messages_.asks(index, k);
+            }
+        }
+        const auto first = result_.asks.begin() + static_cast<std::ptrdiff_t>(due.first_measured());
+        if (std::find(first, result_.asks.end(), false) != result_.asks.end()) return;
+        throw usage_error("--work: of the " + std::to_string(result_.asks.end() - first) +
+                          " messages after the warm-up none asks for nothing, and these are what "
+                          "latencies are of; raise --one-in or --messages");
+    }
+
     void iterate() {
         send_what_is_due();
         std::array<epoll_event, batch> events;
@@ -214,13 +231,20 @@ private:
     void compare(const connection& from, std::size_t message, std::size_t offset,
                  std::span<const std::byte> reply) {
         for (; !reply.empty(); ++message, offset = 0) {
-            const std::span<const std::byte> expected = messages_.of(from.index, message);
+            const std::span<const std::byte> expected = messages_.answer_to(from.index, message);
             const std::size_t size = std::min(reply.size(), options_.bytes - offset);
             if (std::memcmp(reply.data(), expected.data() + offset, size) != 0) {
-                fail(from, message, came_back_changed(reply, expected, offset));
+                fail(from, message,
+                     asked_for(from.index, message) + came_back_changed(reply, expected, offset));
             }
             reply = reply.subspan(size);
         }
+    }
+
+    /// In words, what stands before a complaint about its answer.
+    [[nodiscard]] std::string asked_for(std::size_t connection, std::size_t message) const {
+        if (!messages_.asks(connection, message)) return "";
+        return "asked for " + std::to_string(options_.work.steps) + " steps of xorshift32: ";
     }
 
     /// The oldest message that has not come back.

@@ -14,6 +14,7 @@ namespace overlap::load {
 struct load_result {
     std::size_t connections = 0;
     std::size_t bytes = 0;           ///< Per message.
+    std::uint32_t work = 0;          ///< Steps of xorshift32 of those messages that ask for any.
     std::uint64_t bytes_echoed = 0;  ///< Counted as they came back.
     double wall_s = 0;               ///< From the start to the last reply.
     double cpu_s = 0;                ///< The generator's own over wall_s, user and system.
@@ -23,6 +24,7 @@ struct load_result {
     /// One a message. Of a closed loop in the order of the replies; of an open one in the order in
     /// which messages are due, and counted from then.
     std::vector<std::uint64_t> latencies_ns;
+    std::vector<bool> asks;  ///< Of an open loop, like latencies_ns: for work. Empty: none does.
     std::vector<std::uint64_t> lateness_ns;  ///< Of an open loop: due until about to be sent.
 };
 

@@ -1,6 +1,8 @@
 // What echo_load is asked to do, and the two ways in which it can fail.
 #pragma once
 
+#include "asking.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +35,7 @@ struct load_options {
     std::size_t at_once = 1;   ///< No connection ends before so many of them have had a reply.
     std::uint64_t seed = 1;
     std::chrono::nanoseconds timeout = std::chrono::seconds(10);  ///< For one step of the server.
+    asked_work work;
     std::optional<open_loop> open;  ///< Else a closed loop: one message outstanding on each.
 };
 

@@ -3,6 +3,7 @@
 #include "bench/harness/percentiles.hpp"
 #include "gates.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <iomanip>
 #include <nlohmann/json.hpp>
@@ -63,14 +64,36 @@ void summarize_closed(ordered_json& summary, const load_result& result, latencie
     add_generator(summary, result, little_error, gates_of(result, little_error));
 }
 
+/// The slowest connection's mean latency, over the median connection's.
+double slowest_connection_ratio(const load_result& result) {
+    std::vector<double> spent_ns(result.connections);
+    std::vector<double> answered(result.connections);
+    for (std::size_t i = result.due.first_measured(); i < result.due.size(); ++i) {
+        if (result.asks[i]) continue;
+        spent_ns[result.due.connection(i)] += static_cast<double>(result.latencies_ns[i]);
+        ++answered[result.due.connection(i)];
+    }
+    std::vector<double> means_ns;
+    for (std::size_t c = 0; c < result.connections; ++c) {
+        if (answered[c] > 0) means_ns.push_back(spent_ns[c] / answered[c]);
+    }
+    std::sort(means_ns.begin(), means_ns.end());
+    return means_ns.back() / means_ns[(means_ns.size() - 1) / 2];
+}
+
 void summarize_open(ordered_json& summary, const load_result& result, latencies found_ns) {
     const steadiness found = steadiness_of(result);
-    summary["messages_measured"] = found.due;
+    summary["messages_measured"] = found_ns.size();
     summary["warm_up_s"] = static_cast<double>(result.due.warm_up_ns()) * 1e-9;
     summary["offered_per_s"] = found.offered_per_s;
     summary["messages_per_s"] = static_cast<double>(found.answered) / found.window_s;
     summary["answered_share"] = found.answered_share();
     summary["backlog"] = found.backlog;
+    if (result.work != 0) {
+        summary["work"] = result.work;
+        summary["messages_with_work"] = std::count(result.asks.begin(), result.asks.end(), true);
+        summary["slowest_connection_ratio"] = slowest_connection_ratio(result);
+    }
     add_latencies(summary, std::move(found_ns));
     summary["send_lateness_p99_s"] = found.lateness_p99_s;
     add_generator(summary, result, found.little_error,
@@ -119,13 +142,27 @@ void add_figures_of_server(table& into) {
     into.figure("        p99.99", "latency_p9999_s", us, 1, "us");
     into.figure("        max", "latency_max_s", us, 1, "us");
     into.figure("        mean", "latency_mean_s", us, 1, "us");
+    into.figure("slowest", "slowest_connection_ratio", 1, 2, "times the median connection's mean");
+}
+
+/// Null: no message asks for any.
+ordered_json work_in(const latency_file& file) {
+    return file.summary.contains("work") ? file.summary["work"] : ordered_json();
 }
 
 }  // namespace
 
 latencies measured_latencies(const load_result& result) {
-    const auto first = static_cast<std::ptrdiff_t>(result.due.first_measured());
-    return {result.latencies_ns.begin() + first, result.latencies_ns.end()};
+    const std::size_t first = result.due.first_measured();
+    if (result.asks.empty()) {
+        return {result.latencies_ns.begin() + static_cast<std::ptrdiff_t>(first),
+                result.latencies_ns.end()};
+    }
+    latencies found;
+    for (std::size_t i = first; i < result.latencies_ns.size(); ++i) {
+        if (!result.asks[i]) found.push_back(result.latencies_ns[i]);
+    }
+    return found;
 }
 
 ordered_json summarize(const load_result& result, latencies found_ns) {
@@ -163,6 +200,11 @@ latency_file merged(const std::vector<latency_file>& parts) {
                               each.summary["bytes"].dump() + " in " + each.path +
                               ": latencies of different messages do not add up to anything");
         }
+        if (work_in(each) != work_in(parts.front())) {
+            throw usage_error("--merge: " + parts.front().path + " and " + each.path +
+                              " differ in --work: latencies of different messages do not add up "
+                              "to anything");
+        }
         add("generators", each.summary.value("generators", std::uint64_t{1}));
         for (const char* key : {"connections", "messages", "bytes_echoed"}) {
             add(key, each.summary[key].get<std::uint64_t>());
@@ -174,6 +216,7 @@ latency_file merged(const std::vector<latency_file>& parts) {
         }
     }
     all.summary["bytes"] = parts.front().summary["bytes"];
+    if (!work_in(parts.front()).is_null()) all.summary["work"] = work_in(parts.front());
     all.summary["messages_measured"] = found_ns.size();
     all.counts = histogram_of(found_ns);
     add_latencies(all.summary, std::move(found_ns));
@@ -188,6 +231,7 @@ std::string to_table(const ordered_json& summary) {
     lines.count("connections", "connections");
     lines.count("messages", "messages", "of " + summary["bytes"].dump() + " bytes");
     lines.count("      counted", "messages_measured");
+    lines.count("  with work", "messages_with_work");
     lines.figure("offered", "offered_per_s", 1, 0, "messages/s");
     for (const auto& gate : summary["gates"]) lines.words("no latencies:", gate);
     if (summary["gates"].empty()) add_figures_of_server(lines);

@@ -40,6 +40,9 @@ What the figures mean (--json has them under these keys, in seconds and bytes)
                     the latencies are this program's, and only the server's CPU is comparable
   gates             in words, why rate and latencies are not the server's; none: they are
   verified          1: without a receipt for every byte there is no result
+With --work latency_* and messages_measured are of those that ask for nothing, and there are also
+  messages_with_work        that ask for work, warm-up and all
+  slowest_connection_ratio  the longest of all connections' mean latencies, over the median one
 With --rate also
   offered_per_s, warm_up_s, messages_measured   what was asked for; those that count are due after it
   answered_share    replies for each message that was due, after the warm-up
@@ -130,6 +133,20 @@ void describe_open_loop(CLI::App& app, options_read& read) {
         ->check(between(0, longest_s, "seconds"));
 }
 
+void describe_work(CLI::App& app, options_read& read) {
+    CLI::Option* work =
+        app.add_option("--work", read.request.load.work.steps,
+                       "Some messages ask the server for so many steps of xorshift32, whose result "
+                       "is compared: bench/README.md, serve")
+            ->needs("--rate")
+            ->check(CLI::Range(1U, 4'000'000'000U));
+    app.add_option("--one-in", read.request.load.work.one_in,
+                   "How many messages there are for one that asks for work, drawn at random")
+        ->needs(work)
+        ->check(CLI::Range(2, 1'000'000'000))
+        ->capture_default_str();
+}
+
 void describe_results(CLI::App& app, options_read& read) {
     app.add_flag("--json", read.request.json, "Print one JSON object instead of a table");
     app.add_option("--histogram", read.request.histogram,
@@ -162,6 +179,24 @@ void require_memory(const load_options& load) {
                       "): lower --messages, --duration, --bytes or --connections");
 }
 
+/// What must come back is computed before anything is sent.
+void require_time(const load_options& load) {
+    if (load.work.steps == 0) return;
+    if (load.bytes < asked_work::least_bytes) {
+        throw usage_error("--bytes " + std::to_string(load.bytes) + ": a message with --work has " +
+                          std::to_string(asked_work::least_bytes) + " bytes or more");
+    }
+    constexpr double most_steps = 1e11;  // A minute's, 16 of them side by side.
+    const double steps = static_cast<double>(message_count(load)) /
+                         static_cast<double>(load.work.one_in) *
+                         static_cast<double>(load.work.steps);
+    if (steps <= most_steps) return;
+    throw usage_error("--work " + std::to_string(load.work.steps) + ": about " +
+                      std::to_string(std::llround(steps * 1e-9)) +
+                      "e9 steps in all, of 100e9 at most; lower --work, --messages or --duration, "
+                      "or raise --one-in");
+}
+
 void require(const CLI::App& app, std::initializer_list<const char*> names) {
     for (const char* name : names) {
         if (app.count(name) == 0) throw CLI::RequiredError(name);
@@ -174,6 +209,7 @@ command parse(CLI::App& app, int argc, char** argv) {
     options_read read;
     describe_load(app, read);
     describe_open_loop(app, read);
+    describe_work(app, read);
     describe_results(app, read);
     app.parse(argc, argv);
     command& request = read.request;
@@ -192,6 +228,7 @@ command parse(CLI::App& app, int argc, char** argv) {
         request.load.open = read.open;
     }
     require_memory(request.load);
+    require_time(request.load);
     return request;
 }
 

@@ -130,7 +130,9 @@ private:
     }
 
     static void leave_out_latencies(counters& figures) {
-        std::erase_if(figures, [](const auto& each) { return each.first.starts_with("latency_"); });
+        std::erase_if(figures, [](const auto& each) {
+            return each.first.starts_with("latency_") || each.first == "slowest_connection_ratio";
+        });
     }
 
     /// Averages that no clock's error makes possible.
@@ -297,6 +299,9 @@ private:
             request.insert(request.end(), {"--rate", told("rate"), "--arrivals",
                                            ready.at("arrivals").get<std::string>()});
         }
+        if (ready.at("work") != 0) {
+            request.insert(request.end(), {"--work", told("work"), "--one-in", told("one_in")});
+        }
         program load(request);
         const auto result = load.finish(deadline);
         if (const std::string end = describe_end(result.status); !end.empty()) {
@@ -313,9 +318,10 @@ private:
         if (report.at("verified") != 1) throw std::runtime_error("wrong: bytes that came back");
         load_found found;
         counters& figures = found.figures;
-        for (const char* name : {"wall_s", "latency_p50_s", "latency_p99_s", "latency_p999_s",
-                                 "latency_p9999_s", "latency_max_s", "latency_mean_s",
-                                 "offered_per_s", "answered_share", "send_lateness_p99_s"}) {
+        for (const char* name :
+             {"wall_s", "latency_p50_s", "latency_p99_s", "latency_p999_s", "latency_p9999_s",
+              "latency_max_s", "latency_mean_s", "offered_per_s", "answered_share",
+              "send_lateness_p99_s", "slowest_connection_ratio"}) {
             if (report.contains(name)) figures[name] = report.at(name);
         }
         for (const auto& gate : report.at("gates")) {

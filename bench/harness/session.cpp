@@ -68,6 +68,8 @@ void session::ready_for_load(std::uint16_t port, const server_load& load, std::s
           {"bytes", load.bytes},
           {"rate", load.rate},
           {"arrivals", load.arrivals},
+          {"work", load.work},
+          {"one_in", load.one_in},
           {"at_once", std::min(load.connections, task_limit)}});
 }
 

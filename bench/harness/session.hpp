@@ -51,6 +51,8 @@ struct server_load {
     std::size_t bytes = 0;     ///< Of each message.
     std::size_t rate = 0;      ///< Messages a second over all connections; 0: a closed loop.
     std::string arrivals;      ///< Of an open loop, as echo_load calls them.
+    std::uint32_t work = 0;    ///< Steps of xorshift32 that some messages ask for; 0: none does.
+    std::size_t one_in = 0;    ///< How many messages there are for one that does.
 };
 
 /// The measuring process's end of the line to the benchmark binary.

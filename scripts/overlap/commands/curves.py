@@ -24,7 +24,7 @@ EXAMPLES = f"""examples:
   scripts/curves RUN.jsonl --filter 'gather/grain.*(pool|stealing)' --draw PATH
 
 exit codes: 0 fine; {CODES}"""
-METRICS_OF_CURVES = ("wall", "cpu", "memory", "peak", "p99", "lateness", "gap")
+METRICS_OF_CURVES = ("wall", "cpu", "memory", "peak", "p99", "lateness", "gap", "fairness")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -12,6 +12,7 @@ from overlap.judge.verdicts import Verdict
 FASTER = {Verdict.LESS: "faster", Verdict.MORE: "slower"}
 FASTER_RATE = {Verdict.LESS: "slower", Verdict.MORE: "faster"}
 LESS = {Verdict.LESS: "less", Verdict.MORE: "more"}
+FAIRER = {Verdict.LESS: "fairer", Verdict.MORE: "less fair"}
 LOWER = {Verdict.LESS: "lower", Verdict.MORE: "higher"}
 
 
@@ -95,6 +96,14 @@ METRICS = {
             LESS,
             seconds,
             tiers=False,
+        ),
+        Metric(
+            "fairness",
+            "slowest connection's mean latency / the median one's",
+            (("slowest_connection_ratio",),),
+            FAIRER,
+            plain,
+            ranked=False,
         ),
         Metric("C", "concurrency", (("concurrency",),), LOWER, plain, ranked=False, tiers=False),
         Metric("P", "parallelism", (("parallelism",),), LOWER, plain, ranked=False, tiers=False),

@@ -48,6 +48,10 @@ def _percentiles(prefix: str) -> Cell:
     return cell
 
 
+def _slowest_connection(row: Series, _: Series | None) -> str:
+    return gate_name(row.gate) if row.gate else plain(row.median_of("slowest_connection_ratio"))
+
+
 def _gaps(row: Series, _: Series | None) -> str:
     return several_seconds([row.median_of("gap_max_s"), row.median_of("gap_mean_s")])
 
@@ -133,6 +137,8 @@ def _columns(rows: Sequence[Series]) -> list[tuple[Column, Cell]]:
     for prefix in ("lateness", "latency"):
         if f"{prefix}_p50_s" in counters or f"{prefix}_max_s" in counters:
             columns.append((Column(f"{prefix} p50 / p99 / max", optional=2), _percentiles(prefix)))
+    if "slowest_connection_ratio" in counters:
+        columns.append((Column("slowest connection ÷ median"), _slowest_connection))
     if "gap_max_s" in counters:
         columns.append((Column("gap max / mean"), _gaps))
     if "server_cpu_per_task_s" in counters:

@@ -355,3 +355,18 @@ def test_one_sample_that_a_gate_closed_on_is_left_out_and_the_others_count():
     assert cells_of(records, name)["latency p50 / p99 / max"].startswith("20.0 / 50.0")
     (series,) = from_records(records).seen_by(METRICS["p99"]).series
     assert len(series.values) == 11 and series.words == ""
+
+
+def test_how_even_connections_had_it_has_a_column_and_verdicts_and_the_gates_of_latency():
+    name = "serve/100x64_1ms/thread_per_task"
+    figures = {"wall_s": 1.0, "cpu_per_task_s": 4e-6, "latency_p50_s": 2e-5, "latency_max_s": 1e-3}
+    samples = [sample(name, n, **figures, slowest_connection_ratio=1.5) for n in range(12)]
+    records = records_of([row(name, unit="message")], samples)
+    assert cells_of(records, name)["slowest connection ÷ median"] == "1.50"
+    (series,) = from_records(records).seen_by(METRICS["fairness"]).series
+    assert len(series.values) == 12 and series.words == ""
+    for each in samples:
+        each["gates"] = ["generator late: p99 of sending is 90.0 us"]
+    assert cells_of(records, name)["slowest connection ÷ median"] == "generator late"
+    (series,) = from_records(records).seen_by(METRICS["fairness"]).series
+    assert series.words == "generator late in 12 of 12 samples" and not series.values
