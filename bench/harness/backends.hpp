@@ -4,6 +4,7 @@
 #include <overlap/core/event_loop.hpp>
 #include <overlap/core/runtime.hpp>
 #include <overlap/cores/cores_coroutine.hpp>
+#include <overlap/cores/sharded_fiber.hpp>
 #include <overlap/coroutine/coroutine.hpp>
 #include <overlap/fiber/fiber.hpp>
 #include <overlap/loops/epoll.hpp>
@@ -104,8 +105,9 @@ using built_in_backends =
                  loop_backend<fiber, poll_loop>, cores_backend<sharded_coroutine, uring_loop>,
                  cores_backend<sharded_coroutine, epoll_loop>,
                  cores_backend<stealing_coroutine, uring_loop>,
-                 cores_backend<stealing_coroutine, epoll_loop>, plain_backend<thread_pool>,
-                 plain_backend<thread_per_task, overflow::fails>,
+                 cores_backend<stealing_coroutine, epoll_loop>,
+                 cores_backend<sharded_fiber, uring_loop>, cores_backend<sharded_fiber, epoll_loop>,
+                 plain_backend<thread_pool>, plain_backend<thread_per_task, overflow::fails>,
                  plain_backend<process_pool, overflow::queues, true>,
                  plain_backend<process_per_task, overflow::fails, true>>;
 
@@ -115,7 +117,8 @@ using no_backends = backend_list<>;
 template <event_loop Loop>
 using with_loop =
     backend_list<loop_backend<coroutine, Loop>, loop_backend<fiber, Loop>,
-                 cores_backend<sharded_coroutine, Loop>, cores_backend<stealing_coroutine, Loop>>;
+                 cores_backend<sharded_coroutine, Loop>, cores_backend<stealing_coroutine, Loop>,
+                 cores_backend<sharded_fiber, Loop>>;
 
 /// A runtime of one's own. With more tasks than its task_limit() it is taken to queue them.
 template <runtime Runtime>

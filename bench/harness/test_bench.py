@@ -17,8 +17,8 @@ from harness.binaries import BINARIES, BRIEF, LEAST_OF_A_THREAD, WORKLOADS, rows
 BACKENDS = [
     "sequential", "coroutine:uring", "coroutine:epoll", "coroutine:poll", "fiber:uring",
     "fiber:epoll", "fiber:poll", "sharded_coroutine:uring", "sharded_coroutine:epoll",
-    "stealing_coroutine:uring", "stealing_coroutine:epoll", "thread_pool", "thread_per_task", "process_pool",
-    "process_per_task",
+    "stealing_coroutine:uring", "stealing_coroutine:epoll", "sharded_fiber:uring", "sharded_fiber:epoll",
+    "thread_pool", "thread_per_task", "process_pool", "process_per_task",
 ]  # fmt: skip
 
 

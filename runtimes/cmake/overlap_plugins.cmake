@@ -14,7 +14,8 @@ set(OVERLAP_TEMPLATES ${CMAKE_CURRENT_LIST_DIR})
 #   <name>_tour          the tour of the coroutine runtime on it, as tests, where GoogleTest is found
 #   <name>_bench_sleeps, <name>_bench_gather, ..., one for each of the suite's own
 #                        benchmark binaries, with coroutine:<name>, fiber:<name>,
-#                        sharded_coroutine:<name> and stealing_coroutine:<name> among the rows
+#                        sharded_coroutine:<name>, stealing_coroutine:<name> and
+#                        sharded_fiber:<name> among the rows
 #
 # A class that does not model the concept is an error when the module is compiled, before all else.
 function(overlap_add_loop)

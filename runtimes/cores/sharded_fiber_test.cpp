@@ -1,18 +1,24 @@
 // Fibers on several shards. Where tasks wait for each other without giving way, a runtime that does not
 // run them on different threads would never end.
+#include <overlap/core/error.hpp>
+#include <overlap/core/socket.hpp>
 #include <overlap/cores/sharded_fiber.hpp>
 #include <overlap/loops/epoll.hpp>
 #include <overlap/loops/poll.hpp>
 #include <overlap/loops/uring.hpp>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <numeric>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <sys/socket.h>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -216,6 +222,47 @@ TYPED_TEST(sharded_fiber_test,
     });
     EXPECT_TRUE(cancelled);
     EXPECT_EQ(went_on, 1);
+}
+
+/// Sends some bytes over each of `count` connections, all open at once, and waits for them
+/// to come back. Returns how many did.
+std::size_t bytes_sent_back(std::uint16_t port, std::size_t count) {
+    std::vector<unique_descriptor> connections;
+    for (std::size_t i = 0; i < count; ++i) {
+        connections.emplace_back(
+            check_errno(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+        const endpoint peer(port);
+        check_errno(::connect(connections.back().get(), peer.data(), endpoint::size()), "connect");
+    }
+    std::size_t total = 0;
+    std::array<char, 16> bytes{};
+    for (const unique_descriptor& each : connections) {
+        check_errno(::send(each.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), "send");
+        total += static_cast<std::size_t>(check_errno(
+            static_cast<int>(::recv(each.get(), bytes.data(), bytes.size(), MSG_WAITALL)), "recv"));
+    }
+    return total;
+}
+
+TYPED_TEST(sharded_fiber_test, all_shards_accept_from_one_listener_as_often_as_they_have_tasks) {
+    constexpr std::size_t n = 32;
+    const unique_descriptor listener = open_listener(endpoint{});
+    std::size_t sent_back = 0;
+    std::thread clients([&] { sent_back = bytes_sent_back(port_of(listener), n); });
+    const auto totals = this->gather(n, [&](std::size_t) {
+        const int connection = this->runtime.accept(listener.get());
+        std::array<std::byte, 64> buffer{};
+        std::size_t total = 0;
+        while (const std::size_t got = this->runtime.read(connection, buffer)) {
+            this->runtime.write(connection, std::span(buffer).first(got));
+            total += got;
+        }
+        this->runtime.close(connection);
+        return total;
+    });
+    clients.join();
+    EXPECT_THAT(totals, Each(16U));
+    EXPECT_EQ(sent_back, n * 16);
 }
 
 /// Counts what other threads, or a thread for another, post to it.
