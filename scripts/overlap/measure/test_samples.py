@@ -8,6 +8,7 @@ import pytest
 from overlap.base.exits import UsageError
 from overlap.base.processes import run_contained
 from overlap.testing.fake_suite import FakeSuite
+from overlap.measure import samples
 from overlap.measure.samples import exact_filter, list_rows, take_sample
 from overlap.records.rows import is_final
 
@@ -36,6 +37,17 @@ def test_what_a_load_says_against_its_figures_is_in_the_record(tmp_path):
     ]
     assert record["counters"]["cpu_s"] == 0.1
     assert "gates" not in measure(tmp_path / "plain", "ok").to_record()
+
+
+def test_what_servers_of_ours_use_is_not_foreign(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(samples, "contamination", lambda *readings: told.append(readings[2]) or {})
+    row = "fetch/ok/floor"
+    suite = FakeSuite(tmp_path / "build", [row])
+    used_s = iter([40.0, 47.0])
+    binary = suite.directory / "bench" / "bench_fetch"
+    take_sample(binary, row, [], 20.0, servers_cpu_s=lambda: next(used_s))
+    assert 7.0 <= told[0] < 27.0
 
 
 @pytest.mark.parametrize(
