@@ -6,6 +6,8 @@ import platform
 import subprocess
 from pathlib import Path
 
+from overlap.base.cgroups import limits
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -34,8 +36,11 @@ def _after_colon(path: str, key: str) -> str:
 
 
 def describe_machine() -> dict[str, object]:
-    """Host, kernel, processor, the cores this process may run on, and memory in bytes."""
-    return {
+    """Host, kernel, processor, the cores this process may run on, memory in bytes, and what a cgroup
+    allows of both where it does."""
+    allowed = limits()
+    of_cgroup = {"cgroup_cpus": allowed.cpus, "cgroup_memory_bytes": allowed.memory_bytes}
+    return {name: value for name, value in of_cgroup.items() if value is not None} | {
         "host": platform.node(),
         "kernel": f"{platform.system()} {platform.release()}",
         "cpu": _after_colon("/proc/cpuinfo", "model name") or platform.machine(),

@@ -26,7 +26,14 @@ from overlap.measure.knee import announced
 from overlap.measure.measurement import Measurement, alone, plan_of
 from overlap.measure.profiles import Profile, read_profiles, with_placebos
 from overlap.measure.samples import utc_now
-from overlap.measure.suite import WORKLOADS, Suite, adopt_options, check_same_suite, make_head
+from overlap.measure.suite import (
+    PROPERTIES,
+    WORKLOADS,
+    Suite,
+    adopt_options,
+    check_same_suite,
+    make_head,
+)
 from overlap.measure.syscalls import why_no_syscalls
 from overlap.peers.build import chosen_peers, digests, find_peers, prepare, prepared, written_down
 from overlap.peers.manifest import ALL
@@ -200,7 +207,9 @@ def open_suite(options: argparse.Namespace, servers: ExitStack | None = None) ->
     elif options.mpi_options:
         raise UsageError("--mpi-options go with --mpi")
     arguments = binary_arguments(options, directory, peers)
-    suite = Suite.open(directory, arguments, peers)
+    # Who asks for some rows of a build of his own may have built no more than they need.
+    some = options.build is not None and any(getattr(options, o) for o in ("filter", *PROPERTIES))
+    suite = Suite.open(directory, arguments, peers, some)
     if servers and any(row.workload in CLIENTS for row in suite.chosen_rows(options)):
         served = servers.enter_context(servers_of_run(options, directory))
         suite.serve(served, CLIENTS, arguments)

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from overlap.base.cgroups import Limits
 from overlap.base.machine import ROOT
 from overlap.commands.doctor import Watched, noise, status_of
 from overlap.measure import diagnosis
@@ -62,6 +63,17 @@ def test_what_lacks_is_named_with_its_cost(monkeypatch, files, check, words):
 def test_one_core_is_a_limit(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
     assert diagnosis.cores().level is Level.LIMIT and "P never passes 1" in diagnosis.cores().costs
+
+
+def test_what_a_cgroup_allows_is_a_limit_where_it_is_less(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(diagnosis, "limits", lambda: Limits(0.5, 2_000_000, 300))
+    assert diagnosis.quota().level is Level.LIMIT
+    assert "held to 0.5 cores by a cgroup" in diagnosis.quota().found
+    assert diagnosis.memory().level is Level.LIMIT and "2.00 MB" in diagnosis.memory().found
+    assert "300 at once" in diagnosis.processes().found
+    monkeypatch.setattr(diagnosis, "limits", lambda: Limits(cpus=2.0))
+    assert diagnosis.quota().level is Level.GOOD
 
 
 def test_a_kernel_without_io_uring_says_why(monkeypatch):

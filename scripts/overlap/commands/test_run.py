@@ -20,6 +20,7 @@ from overlap.testing.runs import QUICKLY, ROWS, Runner
 from overlap.measure.profiles import read_profiles
 from overlap.measure.suite import WORKLOADS
 from overlap.measure.syscalls import why_no_syscalls
+from overlap.show.heads import head_line
 from overlap.records.files import read_records
 from overlap.testing.record_schema import faults_of_file
 from overlap.measure.test_samples import wait_until
@@ -127,6 +128,22 @@ def test_a_plan_foresees_slow_rows(runner):
         record["expected_s"] = 7.0 if record["backend"] == "slow" else 0.5
     lines = list(announcement({**records.head, "blocks": 12}, Costs()))
     assert "  gather/count slow: 1 block: a sample takes 7.00 s" in lines
+    assert not any("cgroup" in line for line in lines)
+    records.head["machine"] |= {"cores": 2, "cgroup_cpus": 1.5}
+    lines = list(announcement({**records.head, "blocks": 12}, Costs()))
+    assert "CPU time held to 1.5 cores by a cgroup: ./scripts/doctor says what that costs" in lines
+    assert "CPU time held to 1.5 cores by a cgroup" in head_line(records)
+
+
+def test_a_build_needs_only_the_binaries_of_the_rows_that_are_asked_for(runner):
+    run = runner(ROWS)
+    (run.suite.directory / "bench" / "bench_echo").unlink()
+    whole = run(*QUICKLY)
+    assert whole.returncode == 2 and "bench_echo: No such file" in whole.stderr
+    part = run(*QUICKLY, "--filter", "^gather/")
+    assert part.returncode == 0, part.stderr
+    assert "has no bench_echo: their rows are left out" in part.stderr
+    assert {sample["workload"] for sample in run.samples()} == {"gather"}
 
 
 def test_what_a_profile_leaves_out_must_be_asked_for(runner):

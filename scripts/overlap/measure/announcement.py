@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from overlap.base.cgroups import quota_words
 from overlap.base.units import duration, in_blocks
 from overlap.measure.costs import Costs
 from overlap.measure.plan import Plan, cost_factor, most_repeats
@@ -48,6 +49,9 @@ def announcement(head: dict[str, Any], costs: Costs, brief: bool = False) -> Ite
         + "blocks with "
         + ", ".join(f"{what}: {number}" for what, number in also.items() if number)
     )
+    machine = head["machine"]
+    if words := quota_words(machine.get("cgroup_cpus"), machine["cores"]):
+        yield f"{words}: ./scripts/doctor says what that costs"
     yield from _case_lines(measured, blocks, also)
     if brief:
         return

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from overlap.base.cgroups import limits, quota_words
 from overlap.base.units import byte_count, seconds
 from overlap.measure.syscalls import count_command, why_no_syscalls
 
@@ -91,6 +92,18 @@ def cores() -> Finding:
     )
 
 
+def quota() -> Finding:
+    """Of CPU time: a container on many cores may have a fraction of one's."""
+    cpus, allowed = limits().cpus, len(os.sched_getaffinity(0))
+    return finding(
+        "CPU quota",
+        quota_words(cpus, allowed) or "none below the cores",
+        "when it is used up all tasks stand still until the next period, usually 100 ms: wall times, "
+        "lateness and P are the quota's, not the runtime's",
+        lacks=cpus is not None and cpus < allowed,
+    )
+
+
 def governor() -> Finding:
     """Virtual machines have none to see."""
     name = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -130,24 +143,14 @@ def descriptors() -> Finding:
     )
 
 
-def _cgroup_limit() -> int:
-    """The least pids.max on the way from this process's cgroup to the root."""
-    found = re.search(r"^0::(/.*)$", _read("/proc/self/cgroup"), re.MULTILINE)
-    least = 2**63 - 1
-    if found:
-        group = Path("/sys/fs/cgroup" + found[1])
-        for folder in (group, *group.parents):
-            text = _read(str(folder / "pids.max"))
-            least = min(least, int(text)) if text.isdigit() else least
-    return least
-
-
 def processes() -> Finding:
-    limits = [resource.getrlimit(resource.RLIMIT_NPROC)[1], _cgroup_limit()]
-    limits += [
+    of_group = limits().tasks
+    found = [resource.getrlimit(resource.RLIMIT_NPROC)[1]]
+    found += [of_group] if of_group is not None else []
+    found += [
         int(_read(f"/proc/sys/kernel/{name}") or 2**31) for name in ("threads-max", "pid_max")
     ]
-    most = min(limit for limit in limits if limit >= 0)  # RLIM_INFINITY is -1 here.
+    most = min(limit for limit in found if limit >= 0)  # RLIM_INFINITY is -1 here.
     return finding(
         "processes",
         f"{_limit(most)} at once, threads among them",
@@ -170,9 +173,13 @@ def mappings() -> Finding:
 def memory() -> Finding:
     found = re.search(r"^MemAvailable:\s+(\d+) kB", _read("/proc/meminfo"), re.MULTILINE)
     available = int(found[1]) * 1024 if found else 0
+    words = f"{byte_count(available)} available" if found else "not told by this kernel"
+    of_group = limits().memory_bytes
+    if of_group is not None and of_group < available:
+        available, words = of_group, f"{byte_count(of_group)}, by a cgroup's limit"
     return finding(
         "memory",
-        f"{byte_count(available)} available" if found else "not told by this kernel",
+        words,
         f"a million fibers take up to {byte_count(MEMORY_BYTES)}: sleeps/1m_1s and gather/1m_empty "
         "may say `limit`",
         lacks=available < MEMORY_BYTES,
@@ -251,6 +258,7 @@ def versions() -> Finding:
 CHECKS: tuple[Callable[[], Finding], ...] = (
     clock,
     cores,
+    quota,
     governor,
     pressure,
     descriptors,

@@ -3,6 +3,7 @@
 import argparse
 import re
 import secrets
+import sys
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 
 from overlap.base.choices import chosen_names
 from overlap.base.exits import UsageError
-from overlap.base.machine import ROOT, describe_machine, describe_suite, file_hash, from_root
+from overlap.base.machine import ROOT, describe_machine, describe_suite, file_hash, from_root, shown
 from overlap.measure.plan import REPEATED_SHARE
 from overlap.measure.profiles import Profile
 from overlap.measure.samples import Listing, list_rows, utc_now
@@ -52,16 +53,26 @@ class Suite:
     served: Served = field(default_factory=Served)
 
     @classmethod
-    def open(cls, directory: Path, arguments: list[str], peers: dict[str, str]) -> "Suite":
+    def open(
+        cls, directory: Path, arguments: list[str], peers: dict[str, str], some: bool = False
+    ) -> "Suite":
+        """With `some` a binary may be missing, as long as one is there; standard error names those that
+        are."""
         suite = cls(directory.resolve(), {}, peers)
-        for workload in WORKLOADS:
+        there = [name for name in WORKLOADS if suite.binary(name).exists()]
+        wanted = there if some and there else WORKLOADS
+        missing = [suite.binary(name).name for name in WORKLOADS if name not in wanted]
+        if missing:
+            words = f"{shown(directory)} has no {', '.join(missing)}: their rows are left out"
+            print(f"scripts/run: {words}", file=sys.stderr)
+        for workload in wanted:
             suite.listings[workload] = list_rows(suite.binary(workload), arguments)
         return suite
 
     def serve(self, served: Served, workloads: Iterable[str], arguments: list[str]) -> None:
         """From now on there are these servers, on which depends which rows of `workloads` can run."""
         self.served = served
-        for workload in workloads:
+        for workload in [name for name in workloads if name in self.listings]:
             self.listings[workload] = list_rows(
                 self.binary(workload), [*arguments, *served.arguments]
             )
@@ -218,5 +229,8 @@ def check_same_suite(records: Records, suite: Suite) -> None:
     for key in ("host", "kernel", "cores"):
         if then["machine"][key] != machine[key]:
             differences.append(f"the {key} was {then['machine'][key]}, now {machine[key]}")
+    quotas = [each.get("cgroup_cpus", "none") for each in (then["machine"], machine)]
+    if quotas[0] != quotas[1]:
+        differences.append(f"the cgroup's CPU quota was {quotas[0]}, now {quotas[1]}")
     if differences:
         raise UsageError(f"cannot resume {records.path}: {'; '.join(differences)}")

@@ -1,5 +1,6 @@
 """What was measured where, and how to read it: the lines around the tables of a run."""
 
+from overlap.base.cgroups import quota_words
 from overlap.base.units import NOT_MEASURED, in_blocks, share
 from overlap.judge.series import is_dirty
 from overlap.records.files import Records
@@ -16,6 +17,7 @@ def head_line(records: Records) -> str:
     commit = suite["commit"][:10] or "unknown"
     parts = [
         f"{machine['host']}: {machine['cpu']}, {machine['cores']} cores",
+        *filter(None, [quota_words(machine.get("cgroup_cpus"), machine["cores"])]),
         machine["kernel"],
         str(records.context.get("compiler", "compiler unknown")),
         f"commit {commit}" + (" with local changes" if suite["modified"] else ""),
