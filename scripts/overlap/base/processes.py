@@ -104,7 +104,7 @@ def run_contained(
     folder: Path | None = None,
 ) -> Outcome:
     """Runs `command`, in `folder` where one is given, for `deadline_s` at most, calling `waiting`
-    every few seconds, and ends all that it has started before it returns or raises
+    every second, and ends all that it has started before it returns or raises
     (KeyboardInterrupt among others). Raises OSError if the command cannot be started."""
     # Files rather than pipes: a descendant that lives on cannot keep the reader waiting.
     with (
@@ -137,7 +137,9 @@ def run_contained(
         )
 
 
-WAITING_PERIOD_S = 2.0  # Seldom: whatever `waiting` does, it does while something is measured.
+WAITING_PERIOD_S = (
+    1.0  # Not more often: whatever `waiting` does, it does while something is measured.
+)
 
 
 def _ends_before(pid: int, deadline: float, waiting: Callable[[], None]) -> bool:

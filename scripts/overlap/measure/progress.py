@@ -73,6 +73,7 @@ class Progress:
         self._plan = plan
         self._stream = stream = stream or sys.stderr
         self._done = 0
+        self._row = ""
         self._sample_begun = self._plain_line_at = 0.0
         self._so_far = SoFar()
         self._part: tuple[str, int] | None = None  # The case and the block that are under way.
@@ -95,8 +96,9 @@ class Progress:
     def show(self, step: Step) -> None:
         self._say_what_was_seen(step)
         self._sample_begun = time.monotonic()
-        total = self._done + len(self._plan.left())
+        self._row = step.row.row
         if self._bar:
+            total = self._done + len(self._plan.left())
             text = f"block {step.block + 1}/{self._plan.blocks} {step.row.row}"
             self._bar.update(
                 self._task, description=text, completed=self._done, total=total, left=self._left()
@@ -104,16 +106,23 @@ class Progress:
             self._draw()
         elif self._sample_begun >= self._plain_line_at:
             self._plain_line_at = self._sample_begun + PLAIN_PERIOD_S
-            print(
-                f"{self._done}/{total} samples, {self._left()}: {step.row.row}",
-                file=self._stream,
-                flush=True,
-            )
+            self._say(self._row)
 
     def redraw(self) -> None:
+        now = time.monotonic()
+        spent = f"{self._row} for {now - self._sample_begun:.0f} s"
         if self._bar:
-            self._bar.update(self._task, left=self._left())
+            self._bar.update(self._task, description=spent, left=self._left())
             self._draw()
+        elif now >= self._plain_line_at:
+            self._plain_line_at = now + PLAIN_PERIOD_S
+            self._say(spent)
+
+    def _say(self, what: str) -> None:
+        """Without a terminal."""
+        total = self._done + len(self._plan.left())
+        words = f"{self._done}/{total} samples, {self._left()}: {what}"
+        print(words, file=self._stream, flush=True)
 
     def sample_done(self, step: Step, record: Mapping[str, Any]) -> None:
         self._done += 1

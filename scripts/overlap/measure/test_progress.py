@@ -1,6 +1,7 @@
 """What a run says of itself while it goes on."""
 
 import io
+import time
 
 from overlap.measure.plan import Plan
 from overlap.measure.progress import Progress, SoFar
@@ -39,3 +40,21 @@ def test_without_a_terminal_a_case_has_a_line_after_1_2_and_4_blocks():
     assert len([line for line in lines if line.startswith("gather/a after ")]) in (2, 3)
     assert "gather/a after 1 block: coroutine:uring 1.00 ms" in lines
     assert not any("after 3 blocks" in line for line in lines)
+
+
+def test_a_long_row_says_how_long_it_has_been_under_way(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    plan, stream = Plan([row("gather/a/coroutine:uring")], 1, 1), io.StringIO()
+    progress = Progress(plan, stream)
+    progress.show(next(iter(plan.steps())))
+    for seconds in range(1, 25):
+        now = 100.0 + seconds
+        progress.redraw()
+    lines = stream.getvalue().splitlines()
+    assert [line.partition(": ")[2] for line in lines] == [
+        "gather/a/coroutine:uring",
+        "gather/a/coroutine:uring for 10 s",
+        "gather/a/coroutine:uring for 20 s",
+    ]
+    assert all(line.startswith("0/1 samples, about ") for line in lines)

@@ -71,7 +71,7 @@ def test_what_goes_wrong_is_said_in_words(tmp_path, case, words):
 
 
 def wait_until(condition):
-    for _ in range(500):
+    for _ in range(6000):
         if condition():
             return True
         time.sleep(0.01)
