@@ -20,6 +20,7 @@ FOLDERS = {
     "mpi": ("mpi",),
     "process_": ("process",),
     "sequential": ("sequential",),
+    "sharded_fiber": ("cores", "fiber", "loops"),
     "sharded_": ("cores", "coroutine", "loops"),
     "stealing_": ("cores", "coroutine", "loops"),
     "thread_": ("thread_pool",),
@@ -41,7 +42,7 @@ def code_of(rows: Iterable[Row]) -> set[str]:
     found = set(SHARED)
     for row in rows:
         found.add(f"bench/workloads/{row.workload}")
-        if row.workload == "echo":
+        if row.workload in ("echo", "serve"):
             found.add("bench/echo_load")
         own = [names for begin, names in FOLDERS.items() if row.backend.startswith(begin)]
         if row.model and not row.backend.startswith("mpi"):
