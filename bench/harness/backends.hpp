@@ -38,6 +38,7 @@ struct backend_summary {
 /// Coroutines or fibers on a loop of type `Loop`.
 template <template <class> class Runtime, event_loop Loop>
 struct loop_backend {
+    using runtime_type = Runtime<Loop>;
     static constexpr overflow beyond_limit = overflow::fails;
     static constexpr bool uses_processes = false;
     static constexpr bool takes_turns = true;
@@ -57,6 +58,7 @@ struct loop_backend {
 /// A runtime that makes its loops of type `Loop` itself, one for each core.
 template <template <class> class Runtime, event_loop Loop>
 struct cores_backend {
+    using runtime_type = Runtime<Loop>;
     static constexpr overflow beyond_limit = overflow::fails;
     static constexpr bool uses_processes = false;
     static constexpr bool takes_turns = false;  ///< Not with a task on each.
@@ -75,6 +77,7 @@ struct cores_backend {
 /// A runtime that needs no loop.
 template <class Runtime, overflow Overflow = overflow::queues, bool Processes = false>
 struct plain_backend {
+    using runtime_type = Runtime;
     static constexpr overflow beyond_limit = Overflow;
     static constexpr bool uses_processes = Processes;
     static constexpr bool takes_turns = stackless_runtime<Runtime>;

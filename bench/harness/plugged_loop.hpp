@@ -7,6 +7,7 @@
 #include <overlap/plugin/load_loop.hpp>
 
 #include <string>
+#include <type_traits>
 
 namespace overlap::bench {
 
@@ -22,12 +23,14 @@ struct plugged_loop {
 inline overlap_loop_table loop_functions;
 using measured_loop = dynamic_loop<loop_functions>;
 
-/// Coroutines or fibers on a loop from a shared library.
+/// A runtime on a loop from a shared library, or on as many of its loops as there are cores.
 template <template <class> class Runtime>
 struct plugged_backend {
+    using runtime_type = Runtime<measured_loop>;
+    static constexpr bool makes_its_loops = std::is_default_constructible_v<runtime_type>;
     static constexpr overflow beyond_limit = overflow::fails;
     static constexpr bool uses_processes = false;
-    static constexpr bool takes_turns = true;
+    static constexpr bool takes_turns = !makes_its_loops;
 
     std::string name;
     plugged_loop loop;
@@ -37,9 +40,14 @@ struct plugged_backend {
     template <class Use>
     auto with_runtime(Use use) const {
         loop_functions = load_loop(loop.path);
-        measured_loop chosen;
-        Runtime<measured_loop> runtime(chosen);
-        return use(runtime);
+        if constexpr (makes_its_loops) {
+            runtime_type runtime;
+            return use(runtime);
+        } else {
+            measured_loop chosen;
+            runtime_type runtime(chosen);
+            return use(runtime);
+        }
     }
 };
 
@@ -48,6 +56,8 @@ template <class Visit>
 void for_each_backend_on(const plugged_loop& loop, Visit visit) {
     visit(plugged_backend<coroutine>{"coroutine:" + loop.name, loop});
     visit(plugged_backend<fiber>{"fiber:" + loop.name, loop});
+    visit(plugged_backend<sharded_coroutine>{"sharded_coroutine:" + loop.name, loop});
+    visit(plugged_backend<stealing_coroutine>{"stealing_coroutine:" + loop.name, loop});
 }
 
 }  // namespace overlap::bench

@@ -19,6 +19,15 @@ def test_a_plugged_loop_has_rows_beside_the_built_in_ones(small, workload):
     assert found[f"{workload}/few/fiber:sound"]["verified"] == 1
 
 
+def test_a_plugged_loop_runs_on_several_cores_too(small):
+    names = ["sharded_coroutine:sound", "stealing_coroutine:sound"]
+    for workload in ("gather", "echo"):
+        found = rows(workload, small, f"--loop={SOUND}", f"--backend={','.join(names)}")
+        assert {name.rpartition("/")[2] for name in found} == set(names)
+        for name, row in found.items():
+            assert row.get("verified") == 1, (name, row.get("error_message"))
+
+
 def test_names_of_loops_leave_plugged_ones_in(small):
     found = rows(
         "sleeps", small, "--loop=epoll", f"--loop={SOUND}", "--benchmark_filter=/(coroutine|fiber)"

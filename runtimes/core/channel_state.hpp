@@ -144,6 +144,8 @@ bool channel_waiter<T>::leave() noexcept {
 template <class T, class Post>
 class channel_state {
 public:
+    using value_type = T;
+
     channel_state(std::size_t capacity, Post post) : ring_(capacity), post_(post) {}
     channel_state(const channel_state&) = delete;
     channel_state& operator=(const channel_state&) = delete;
@@ -171,9 +173,18 @@ public:
         return element;
     }
 
-    /// After try_push() or try_pop() that could do nothing.
-    void wait_for_room(channel_waiter<T>& waiter) noexcept { pushers_.add(waiter); }
-    void wait_for_element(channel_waiter<T>& waiter) noexcept { poppers_.add(waiter); }
+    /// After try_push() or try_pop() that could do nothing. Returns whether it waits: always, since on one
+    /// thread nothing has changed in between.
+    bool wait_for_room(channel_waiter<T>& waiter) noexcept {
+        pushers_.add(waiter);
+        return true;
+    }
+    bool wait_for_element(channel_waiter<T>& waiter) noexcept {
+        poppers_.add(waiter);
+        return true;
+    }
+    /// The channel may be gone. Returns false if it no longer waited.
+    static bool leave(channel_waiter<T>& waiter) noexcept { return waiter.leave(); }
 
     void close() noexcept {
         is_closed_ = true;
@@ -206,9 +217,11 @@ private:
     Post post_;
 };
 
-/// What a channel can do without waiting, the same for both colours.
-template <class T, class Post>
+/// What a channel can do without waiting, whoever waits in it and how.
+template <class State>
 class channel_ends {
+    using T = typename State::value_type;
+
 public:
     /// Moves from `element` and returns true if there is room now. Throws as push does.
     bool try_push(T& element) { return state_.try_push(element); }
@@ -224,10 +237,11 @@ public:
     [[nodiscard]] std::size_t capacity() const noexcept { return state_.capacity(); }
 
 protected:
+    template <class Post>
     channel_ends(std::size_t capacity, Post post) : state_(capacity, post) {}
     ~channel_ends() = default;
 
-    channel_state<T, Post> state_;
+    State state_;
 };
 
 }  // namespace overlap::detail

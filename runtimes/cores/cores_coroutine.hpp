@@ -7,6 +7,7 @@
 #include <overlap/cores/dealt_gather.hpp>
 #include <overlap/cores/shard.hpp>
 #include <overlap/cores/shard_threads.hpp>
+#include <overlap/cores/shared_channel.hpp>
 #include <overlap/coroutine/coroutine.hpp>
 
 #include <concepts>
@@ -97,6 +98,11 @@ public:
     template <class T = void>
     promise_and_future<T> make_future() {
         return here().template make_future<T>();
+    }
+    /// See shared_channel: its ends may be on any shards. Throws std::invalid_argument for a capacity of 0.
+    template <class T>
+    shared_channel<T, Loop> make_channel(std::size_t capacity) {
+        return shared_channel<T, Loop>(capacity, this->shards());
     }
 
     [[nodiscard]] time_point now() { return here().now(); }

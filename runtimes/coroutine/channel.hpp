@@ -19,9 +19,6 @@ struct channel_poster {
     void operator()(operation* resume) const { loop->post(resume); }
 };
 
-template <class T>
-using coroutine_channel_state = channel_state<T, channel_poster>;
-
 /// Resumes who waited also when it was cancelled meanwhile, so that what it was handed is not lost.
 struct channel_operation : operation {
     std::coroutine_handle<> waiter;
@@ -46,13 +43,14 @@ private:
     }
 };
 
-template <class T>
+template <class State>
 class [[nodiscard]] push_awaiter {
+    using T = typename State::value_type;
+
 public:
     using gives_up = void;
 
-    push_awaiter(coroutine_channel_state<T>& state, T&& element) noexcept
-        : state_(state), waiter_(std::move(element)) {}
+    push_awaiter(State& state, T&& element) noexcept : state_(state), waiter_(std::move(element)) {}
 
     bool await_ready() {
         if (!state_.try_push(*waiter_.element)) return false;
@@ -60,46 +58,66 @@ public:
         return true;
     }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
         resume_.set_waiter(waiter);
         waiter_.resume = &resume_;
-        state_.wait_for_room(waiter_);
+        return state_.wait_for_room(waiter_);
     }
-    bool give_up(const loop_reference&) noexcept { return waiter_.leave(); }
+    bool give_up(const loop_reference&) noexcept { return state_.leave(waiter_); }
     void await_resume() const {
         if (waiter_.element) throw_closed();
     }
 
 private:
-    coroutine_channel_state<T>& state_;  // May be gone when the waiter goes on.
+    State& state_;  // May be gone when the waiter goes on.
     channel_waiter<T> waiter_;
     channel_operation resume_;
 };
 
-template <class T>
+template <class State>
 class [[nodiscard]] pop_awaiter {
+    using T = typename State::value_type;
+
 public:
     using gives_up = void;
 
-    explicit pop_awaiter(coroutine_channel_state<T>& state) noexcept : state_(state) {}
+    explicit pop_awaiter(State& state) noexcept : state_(state) {}
 
     bool await_ready() noexcept {
         waiter_.element = state_.try_pop();
         return waiter_.element || state_.is_closed();
     }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
         resume_.set_waiter(waiter);
         waiter_.resume = &resume_;
-        state_.wait_for_element(waiter_);
+        return state_.wait_for_element(waiter_);
     }
-    bool give_up(const loop_reference&) noexcept { return waiter_.leave(); }
+    bool give_up(const loop_reference&) noexcept { return state_.leave(waiter_); }
     std::optional<T> await_resume() noexcept { return std::move(waiter_.element); }
 
 private:
-    coroutine_channel_state<T>& state_;  // May be gone when the waiter goes on.
+    State& state_;  // May be gone when the waiter goes on.
     channel_waiter<T> waiter_;
     channel_operation resume_;
+};
+
+/// A channel for coroutines. `State` says on which threads its ends are.
+template <class State>
+class coroutine_channel : public channel_ends<State> {
+    using T = typename State::value_type;
+
+public:
+    /// `co_await push(element)` waits for room. Throws std::system_error(broken_pipe) when the channel is
+    /// closed, or becomes so while it waits; the element is lost then.
+    auto push(T element) { return push_awaiter<State>(this->state_, std::move(element)); }
+    /// `co_await pop()` waits for an element, and returns std::nullopt when the channel is closed and
+    /// empty.
+    auto pop() { return pop_awaiter<State>(this->state_); }
+
+protected:
+    using channel_ends<State>::channel_ends;
+    ~coroutine_channel() = default;
 };
 
 }  // namespace detail
@@ -112,17 +130,10 @@ private:
 /// A channel that is destroyed is closed: those who still wait are told so, and elements that nobody has
 /// popped are destroyed.
 template <class T>
-class channel : public detail::channel_ends<T, detail::channel_poster> {
+class channel : public detail::coroutine_channel<detail::channel_state<T, detail::channel_poster>> {
 public:
     channel(std::size_t capacity, const loop_reference& loop)
-        : detail::channel_ends<T, detail::channel_poster>(capacity, {&loop}) {}
-
-    /// `co_await push(element)` waits for room. Throws std::system_error(broken_pipe) when the channel is
-    /// closed, or becomes so while it waits; the element is lost then.
-    auto push(T element) { return detail::push_awaiter<T>(this->state_, std::move(element)); }
-    /// `co_await pop()` waits for an element, and returns std::nullopt when the channel is closed and
-    /// empty.
-    auto pop() { return detail::pop_awaiter<T>(this->state_); }
+        : channel::coroutine_channel(capacity, detail::channel_poster{&loop}) {}
 };
 
 }  // namespace overlap

@@ -144,9 +144,13 @@ public:
 private:
     template <class Promise>
     std::coroutine_handle<> suspend(std::coroutine_handle<Promise> waiter) {
-        if constexpr (std::is_void_v<decltype(to_->await_suspend(waiter))>) {
+        using suspended = decltype(to_->await_suspend(waiter));
+        if constexpr (std::is_void_v<suspended>) {
             to_->await_suspend(waiter);
             return std::noop_coroutine();
+        } else if constexpr (std::is_same_v<suspended, bool>) {
+            if (to_->await_suspend(waiter)) return std::noop_coroutine();
+            return waiter;
         } else {
             return to_->await_suspend(waiter);
         }

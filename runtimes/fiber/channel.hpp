@@ -61,10 +61,10 @@ struct channel_poster {
 /// What overlap::channel is to coroutines; push and pop hold the task. It must not outlive the runtime
 /// with somebody waiting in it.
 template <class T>
-class channel : public detail::channel_ends<T, channel_poster<T>> {
+class channel : public detail::channel_ends<detail::channel_state<T, channel_poster<T>>> {
 public:
     channel(std::size_t capacity, scheduler& home, const loop_reference& loop)
-        : detail::channel_ends<T, channel_poster<T>>(capacity, {&loop}), home_(home) {}
+        : channel::channel_ends(capacity, channel_poster<T>{&loop}), home_(home) {}
 
     /// Waits for room. Throws std::system_error(broken_pipe) when the channel is closed, or becomes so
     /// while it waits; the element is lost then.

@@ -12,11 +12,6 @@
 
 namespace overlap::bench {
 
-template <class Backend>
-inline constexpr bool can_cancel = false;
-template <template <class> class Runtime, class Loop>
-inline constexpr bool can_cancel<loop_backend<Runtime, Loop>> = cancelling_runtime<Runtime<Loop>>;
-
 class cancel_workload : public workload_defaults<cancel_case, std::int64_t> {
 public:
     explicit cancel_workload(const cancel_case&) {}
@@ -29,7 +24,7 @@ public:
     }
     template <class Backend>
     static std::string cannot_run(const cancel_case&, const Backend&) {
-        if (can_cancel<Backend>) return {};
+        if (cancelling_runtime<typename Backend::runtime_type>) return {};
         return "no workload: it cannot cancel a task and all that it waits for";
     }
     static bool has_memory(const cancel_case& given, bool uses_processes);

@@ -4,6 +4,7 @@
 #include "bench/harness/backend_rows.hpp"
 #include "bench/workloads/channel/board.hpp"
 #include "bench/workloads/channel/body.hpp"
+#include "bench/workloads/channels.hpp"
 
 #include <overlap/process/process_channel.hpp>
 
@@ -13,18 +14,6 @@
 #include <vector>
 
 namespace overlap::bench {
-
-template <class Runtime>
-concept makes_channels = requires(Runtime& runtime) { runtime.template make_channel<element>(1); };
-
-/// Whether any two tasks of the backend may be at the ends of a channel that its runtime makes.
-template <class Backend>
-inline constexpr bool has_channel = true;
-template <template <class> class Runtime, event_loop Loop>
-inline constexpr bool has_channel<cores_backend<Runtime, Loop>> = false;
-template <class Runtime, overflow Overflow>
-inline constexpr bool has_channel<plain_backend<Runtime, Overflow, false>> =
-    makes_channels<Runtime>;
 
 /// For a coroutine runtime without channels, which has no row: see cannot_run().
 inline task<std::vector<traffic>> pass_nothing() { co_return std::vector<traffic>(); }
@@ -42,8 +31,9 @@ public:
     static constexpr bool needs_all_in_flight = true;  // Producers wait for consumers.
     template <class Backend>
     static std::string cannot_run(const channel_case&, const Backend&) {
-        if (has_channel<Backend>) return {};
-        return "no workload: the runtime has no channel between any two of its tasks";
+        const bool has_one =
+            makes_channels<typename Backend::runtime_type, element> || Backend::uses_processes;
+        return has_one ? "" : no_channel;
     }
 
     void begin(session&, const channel_case&, std::size_t) {
@@ -52,7 +42,7 @@ public:
     }
     template <class Runtime, class Log>
     auto root(Runtime& runtime, const channel_case& given, std::uint32_t seed, Log& log) {
-        if constexpr (makes_channels<Runtime>) {
+        if constexpr (makes_channels<Runtime, element>) {
             return pass_all(runtime, given, seed, board_, log);
         } else if constexpr (direct_runtime<Runtime>) {
             return pass_through(runtime, given, seed, between_processes_, board_, log);

@@ -11,6 +11,7 @@
 #include "../cpp/traffic.hpp"
 
 #include <algorithm>
+#include <array>
 #include <asio.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/experimental/channel.hpp>
@@ -249,6 +250,46 @@ task<void> pass_all(const channel_case& spec, std::span<traffic> tasks, flight_l
     });
 }
 
+using ball_channel = asio::experimental::channel<executor, void(asio::error_code, std::uint64_t)>;
+
+std::uint64_t stepped(std::uint64_t state) {
+    return leaf_value(static_cast<std::uint32_t>(state), 1);
+}
+
+/// Has the ball first and last.
+task<std::uint64_t> serve_ball(std::uint64_t state, ball_channel& from, ball_channel& to,
+                               std::uint32_t rounds, flight_log* log) {
+    const in_flight noted(log);
+    for (; rounds > 0; --rounds) {
+        co_await to.async_send({}, stepped(state), use_task);
+        state = co_await from.async_receive(use_task);
+    }
+    co_return state;
+}
+
+task<std::uint64_t> return_ball(ball_channel& from, ball_channel& to, std::uint32_t rounds,
+                                flight_log* log) {
+    const in_flight noted(log);
+    for (; rounds > 0; --rounds) {
+        const std::uint64_t state = co_await from.async_receive(use_task);
+        co_await to.async_send({}, stepped(state), use_task);
+    }
+    co_return 0;
+}
+
+task<std::uint64_t> play_pair(std::uint32_t state, std::uint32_t rounds, flight_log* log) {
+    const in_flight noted(log);
+    const executor here = co_await asio::this_coro::executor;
+    ball_channel there(here, 1);
+    ball_channel back(here, 1);
+    std::array<std::uint64_t, 2> ends{};
+    co_await gather(std::span<std::uint64_t>(ends), [&](std::size_t player) {
+        return player == 0 ? serve_ball(state, back, there, rounds, log)
+                           : return_ball(there, back, rounds, log);
+    });
+    co_return ends.front();
+}
+
 /// A read or a timer, whichever ends first: operator|| cancels the other.
 task<std::size_t> read_in_time(connection& peer, std::span<std::byte> buffer, timer& alarm,
                                nanoseconds deadline, asio::error_code& error) {
@@ -323,6 +364,13 @@ public:
         cancelled_tasks seen{};
         run(cancel_all(spec, seen, log));
         return seen;
+    }
+
+    void ping_pong(const ping_pong_case& spec, std::span<std::uint64_t> states,
+                   flight_log* log) override {
+        run(gather(states, [&](std::size_t i) {
+            return play_pair(leaf_state(spec.seed, i), spec.rounds, log);
+        }));
     }
 
     void channel(const channel_case& spec, std::span<traffic> tasks, flight_log* log) override {

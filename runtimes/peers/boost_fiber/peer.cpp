@@ -16,6 +16,7 @@
 #include "../cpp/traffic.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -173,6 +174,43 @@ traffic consume(const channel_case& spec, element_channel& channel, channel_boar
     return notes.result();
 }
 
+using ball_channel = fibers::buffered_channel<std::uint32_t>;
+
+std::uint32_t stepped(std::uint32_t state) {
+    return static_cast<std::uint32_t>(leaf_value(state, 1));
+}
+
+/// Has the ball first and last.
+std::uint64_t serve_ball(std::uint32_t state, ball_channel& from, ball_channel& to,
+                         std::uint32_t rounds, flight_log* log) {
+    const in_flight noted(log);
+    for (; rounds > 0; --rounds) {
+        to.push(stepped(state));
+        state = from.value_pop();
+    }
+    return state;
+}
+
+std::uint64_t return_ball(ball_channel& from, ball_channel& to, std::uint32_t rounds,
+                          flight_log* log) {
+    const in_flight noted(log);
+    for (; rounds > 0; --rounds) to.push(stepped(from.value_pop()));
+    return 0;
+}
+
+std::uint64_t play_pair(stack_pool& stacks, std::uint32_t state, std::uint32_t rounds,
+                        flight_log* log) {
+    const in_flight noted(log);
+    ball_channel there(channel_size(1));
+    ball_channel back(channel_size(1));
+    std::array<std::uint64_t, 2> ends{};
+    gather(stacks, std::span<std::uint64_t>(ends), [&](std::size_t player) {
+        return player == 0 ? serve_ball(state, back, there, rounds, log)
+                           : return_ball(there, back, rounds, log);
+    });
+    return ends.front();
+}
+
 /// When no fiber is ready, the thread waits in asio, and there handlers make fibers ready again. It
 /// is what the documentation's own asio::round_robin comes to, without the fiber that it needs to
 /// work from outside, in a handler of asio's.
@@ -277,6 +315,13 @@ public:
 
     void mix(const mix_case& spec, std::span<std::uint64_t> sums, flight_log* log) override {
         gather(stacks_, sums, [&](std::size_t i) { return wait_and_compute(spec, i, log); });
+    }
+
+    void ping_pong(const ping_pong_case& spec, std::span<std::uint64_t> states,
+                   flight_log* log) override {
+        gather(stacks_, states, [&](std::size_t i) {
+            return play_pair(stacks_, leaf_state(spec.seed, i), spec.rounds, log);
+        });
     }
 
     void channel(const channel_case& spec, std::span<traffic> tasks, flight_log* log) override {

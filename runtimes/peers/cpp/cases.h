@@ -57,6 +57,12 @@ struct channel_case {
     uint32_t seed;
 };
 
+struct ping_pong_case {
+    size_t pairs;
+    uint32_t rounds;
+    uint32_t seed;
+};
+
 /* What a run of cancel comes to. */
 struct cancelled_tasks {
     uint64_t cleaned_up;

@@ -100,6 +100,8 @@ public:
             mix();
         } else if (workload == "cancel") {
             cancel();
+        } else if (workload == "ping_pong") {
+            ping_pong();
         } else if (workload == "channel") {
             channel();
         } else if (workload == "echo" ||
@@ -178,6 +180,13 @@ private:
         time([&](std::size_t) { seen = peer_.cancel(spec, done_.log.get()); });
         done_.numbers = {seen.cleaned_up, seen.woken, seen.told,
                          static_cast<std::uint64_t>(seen.took_ns)};
+    }
+
+    void ping_pong() {
+        const ping_pong_case spec{
+            .pairs = case_.at("pairs"), .rounds = case_.at("rounds"), .seed = seed_};
+        make_room(spec.pairs, 3 * spec.pairs);
+        time([&](std::size_t) { peer_.ping_pong(spec, done_.numbers, done_.log.get()); });
     }
 
     void channel() {
@@ -268,6 +277,10 @@ void answer(workloads& peer, const json& request, run_results& done) {
 cancelled_tasks workloads::cancel(const cancel_case&, flight_log*) { throw no_workload(); }
 
 void workloads::channel(const channel_case&, std::span<traffic>, flight_log*) {
+    throw no_workload();
+}
+
+void workloads::ping_pong(const ping_pong_case&, std::span<std::uint64_t>, flight_log*) {
     throw no_workload();
 }
 

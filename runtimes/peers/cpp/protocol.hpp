@@ -42,6 +42,8 @@ public:
     /// What a runtime has nothing for, it leaves as it is here: throws no_workload.
     virtual cancelled_tasks cancel(const cancel_case& spec, flight_log* log);
     virtual void channel(const channel_case& spec, std::span<traffic> tasks, flight_log* log);
+    virtual void ping_pong(const ping_pong_case& spec, std::span<std::uint64_t> states,
+                           flight_log* log);
 };
 
 /// Says that the machine does not let the runtime have so many tasks, and ends the program without

@@ -10,6 +10,7 @@ named(<<"sleeps">>) -> fun sleeps/3;
 named(<<"gather">>) -> fun tree/3;
 named(<<"heartbeat">>) -> fun heartbeat/3;
 named(<<"mix">>) -> fun mix/3;
+named(<<"ping_pong">>) -> fun ping_pong/3;
 named(<<"cancel">>) -> fun cancelling:cancel/3;
 named(_) -> no_workload.
 
@@ -106,6 +107,41 @@ wait_and_compute(State, Rounds, Wait, Work, Value) ->
     sleep_until(now_ns() + Wait),
     Computed = Value + computing:leaf_value(State, Work),
     wait_and_compute(State + 1, Rounds - 1, Wait, Work, Computed).
+
+%% Processes send each other messages, without any channel.
+ping_pong(#{<<"pairs">> := Pairs, <<"rounds">> := Rounds}, Seed, Log) ->
+    Pair = fun(State) -> play(State, Rounds, Log) end,
+    gather:all(Pairs, fun(Index) -> Seed + Index end, Pair, Log).
+
+play(State, Rounds, Log) ->
+    Pair = self(),
+    Answer = gather:followed(fun(_) -> answer(Rounds) end, Log),
+    Serve = gather:followed(fun(Other) -> serve(State, Other, Rounds) end, Log),
+    Other = spawn_link(fun() -> Pair ! {answered, Answer(none)} end),
+    spawn_link(fun() -> Pair ! {served, Serve(Other)} end),
+    receive
+        {answered, ok} -> ok
+    end,
+    receive
+        {served, End} -> End
+    end.
+
+%% Has the ball first and last.
+serve(State, _, 0) ->
+    State;
+serve(State, Other, Rounds) ->
+    Other ! {self(), computing:leaf_value(State, 1)},
+    receive
+        {Other, New} -> serve(New, Other, Rounds - 1)
+    end.
+
+answer(0) ->
+    ok;
+answer(Rounds) ->
+    receive
+        {From, State} -> From ! {self(), computing:leaf_value(State, 1)}
+    end,
+    answer(Rounds - 1).
 
 %% Passive sockets, since a task has nothing else to wait for: recv takes what there is, up to the
 %% buffer. gen_tcp leaves TCP_NODELAY to the caller.

@@ -26,7 +26,7 @@ from blocking import (
     sleep_once,
     wait_and_compute,
 )
-from blocking_channel import Elements
+from blocking_channel import Elements, play
 from gevent.pool import Group
 from gevent.queue import Queue
 from gevent.server import StreamServer
@@ -125,6 +125,15 @@ def channel(case: Case, flights: Flights) -> list[int]:
     return numbers_of(gathered(flights, lambda task, index: task(index), tasks))
 
 
+def ping_pong(case: Case, flights: Flights) -> list[int]:
+    def pair(state: int) -> int:
+        there, back = Queue(1), Queue(1)
+        players = [(back, there, state, case["rounds"]), (there, back, None, case["rounds"])]
+        return sum(gathered(flights, play, players))
+
+    return gathered(flights, pair, ((case[SEED] + i,) for i in range(case["pairs"])))
+
+
 def echo(case: Case, flights: Flights) -> tuple[float, list[int], list[int]]:
     """The server's own greenlets are the tasks."""
     accepted = Queue()
@@ -155,6 +164,7 @@ WORKLOADS = Workloads(
     mix=mix,
     cancel=cancel,
     channel=channel,
+    ping_pong=ping_pong,
     fetch=fetch,
     **dict.fromkeys(ECHO, echo),
 )

@@ -100,3 +100,32 @@ func max64(a, b uint64) uint64 {
 	}
 	return b
 }
+
+// pingPong gathers pairs of goroutines, with a channel for each way.
+func pingPong(c *spec, flights *flightLog) any {
+	return gather(c.Pairs, flights, func(pair int) uint64 {
+		there, back := make(chan uint32, 1), make(chan uint32, 1)
+		return gather(2, flights, func(player int) uint64 {
+			if player == 0 {
+				return serve(c.start+uint32(pair), back, there, c.Rounds)
+			}
+			return answerAll(there, back, c.Rounds)
+		})[0]
+	})
+}
+
+// serve has the ball first and last.
+func serve(state uint32, from <-chan uint32, to chan<- uint32, rounds int) uint64 {
+	for ; rounds > 0; rounds-- {
+		to <- xorshift32(state)
+		state = <-from
+	}
+	return uint64(state)
+}
+
+func answerAll(from <-chan uint32, to chan<- uint32, rounds int) uint64 {
+	for ; rounds > 0; rounds-- {
+		to <- xorshift32(<-from)
+	}
+	return 0
+}

@@ -36,6 +36,8 @@ type spec struct {
 	Capacity  int           `json:"capacity"`
 	Slow      time.Duration `json:"slow_ns"`
 
+	Pairs int `json:"pairs"`
+
 	Parts    int           `json:"parts"`
 	Beats    int           `json:"beats"`
 	Interval time.Duration `json:"interval_ns"`
@@ -68,6 +70,8 @@ func (c *spec) flights(workload string) int {
 		return all
 	case "echo", "echo_with_deadlines", "fetch":
 		return c.Connections
+	case "ping_pong":
+		return 3 * c.Pairs
 	case "channel":
 		return c.Producers + c.Consumers
 	case "heartbeat":
@@ -103,9 +107,13 @@ func (c *spec) leafValue(leaf int) uint64 {
 		steps = c.HeavyWork
 	}
 	for ; steps > 0; steps-- {
-		state ^= state << 13
-		state ^= state >> 17
-		state ^= state << 5
+		state = xorshift32(state)
 	}
 	return uint64(state)
+}
+
+func xorshift32(state uint32) uint32 {
+	state ^= state << 13
+	state ^= state >> 17
+	return state ^ state<<5
 }

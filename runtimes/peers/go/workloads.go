@@ -20,6 +20,7 @@ var workloads = map[string]func(c *spec, flights *flightLog) any{
 	"mix":       mix,
 	"cancel":    cancel,
 	"channel":   channel,
+	"ping_pong": pingPong,
 	"fetch":     fetch,
 }
 

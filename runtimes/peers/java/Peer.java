@@ -111,6 +111,8 @@ final class Peer {
                 return timed(request, flights, workloads::mix);
             case "cancel":
                 return timed(request, flights, workloads::cancel);
+            case "ping_pong":
+                return timed(request, flights, workloads::pingPong);
             case "channel":
                 return timed(request, flights, workloads::channel);
             case "echo":

@@ -22,7 +22,8 @@ record Spec(
         int consumers,
         int elements,
         int capacity,
-        long slowNs) {
+        long slowNs,
+        int pairs) {
 
     /** How long a task of sleeps does. */
     long delayNs(int task) {
@@ -54,11 +55,13 @@ record Spec(
     long leafValue(long seed, long leaf) {
         int state = (int) (seed + leaf);
         final long steps = leaf < heavyLeaves ? heavyWork : work;
-        for (long i = 0; i < steps; i++) {
-            state ^= state << 13;
-            state ^= state >>> 17;
-            state ^= state << 5;
-        }
+        for (long i = 0; i < steps; i++) state = xorshift32(state);
         return Integer.toUnsignedLong(state);
+    }
+
+    static int xorshift32(int state) {
+        state ^= state << 13;
+        state ^= state >>> 17;
+        return state ^ (state << 5);
     }
 }

@@ -1,6 +1,8 @@
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.LongStream;
@@ -98,6 +100,40 @@ final class Workloads {
 
     long[] channel(long seed) throws InterruptedException, ExecutionException {
         return new Channel(spec, seed).passAll(flights);
+    }
+
+    long[] pingPong(long seed) throws InterruptedException, ExecutionException {
+        return numbersOf(
+                Pools.gather(spec.pairs(), flights, i -> () -> playPair((int) (seed + i))));
+    }
+
+    /** With a queue for each way. */
+    private long playPair(int state) throws InterruptedException, ExecutionException {
+        final var there = new ArrayBlockingQueue<Integer>(1);
+        final var back = new ArrayBlockingQueue<Integer>(1);
+        final List<Integer> ends =
+                Pools.gather(
+                        2,
+                        flights,
+                        i -> () -> i == 0 ? serve(state, back, there) : answer(there, back));
+        return Integer.toUnsignedLong(ends.get(0));
+    }
+
+    /** Has the ball first and last. */
+    private int serve(int state, BlockingQueue<Integer> from, BlockingQueue<Integer> to)
+            throws InterruptedException {
+        int held = state;
+        for (int round = 0; round < spec.rounds(); round++) {
+            to.put(Spec.xorshift32(held));
+            held = from.take();
+        }
+        return held;
+    }
+
+    private int answer(BlockingQueue<Integer> from, BlockingQueue<Integer> to)
+            throws InterruptedException {
+        for (int round = 0; round < spec.rounds(); round++) to.put(Spec.xorshift32(from.take()));
+        return 0;
     }
 
     long[] echo(ServerSocket listener) throws InterruptedException, ExecutionException {

@@ -1,4 +1,4 @@
-"""The two ends of a channel as functions that block, on a queue with the methods of queue.Queue. Those
+"""The ends of channels as functions that block, on a queue with the methods of queue.Queue. Those
 cannot be closed before Python 3.13: whoever gets an END leaves."""
 
 import queue
@@ -8,7 +8,7 @@ from typing import Any
 
 from blocking import sleep_until
 from protocol import SEED, Case
-from work import MASK_64
+from work import MASK_64, leaf_value
 
 
 class Elements:
@@ -65,3 +65,13 @@ class Elements:
             if slow_ns:
                 sleep_until(time.monotonic_ns() + slow_ns)
         return count, total & MASK_64, disordered
+
+
+def play(come: Any, go: Any, state: int | None, rounds: int) -> int:
+    """Whoever has a state serves, and has the ball in the end."""
+    serves = state is not None
+    for _ in range(rounds):
+        ball = come.get() if state is None else state
+        go.put(leaf_value(ball, 1))
+        state = None
+    return come.get() if serves else 0

@@ -197,6 +197,32 @@ async def channel(case: Case, follow: Follow) -> list[int]:
     return [number for one in traffic for number in one]
 
 
+async def play(
+    come: asyncio.Queue[int], go: asyncio.Queue[int], state: int | None, rounds: int
+) -> int:
+    """Whoever has a state serves, and has the ball in the end."""
+    serves = state is not None
+    for _ in range(rounds):
+        ball = await come.get() if state is None else state
+        await go.put(leaf_value(ball, 1))
+        state = None
+    return await come.get() if serves else 0
+
+
+async def play_pair(state: int, rounds: int, follow: Follow) -> int:
+    there = asyncio.Queue[int](1)
+    back = asyncio.Queue[int](1)
+    ends = await asyncio.gather(
+        follow(play(back, there, state, rounds)), follow(play(there, back, None, rounds))
+    )
+    return ends[0]
+
+
+async def ping_pong(case: Case, follow: Follow) -> list[int]:
+    pairs = (play_pair(case[SEED] + i, case["rounds"], follow) for i in range(case["pairs"]))
+    return await asyncio.gather(*map(follow, pairs))
+
+
 async def get_in_turn(session: Any, case: Case, task: int) -> int:
     total = 0
     for url in urls_of(case, task):
@@ -292,6 +318,7 @@ WORKLOADS = Workloads(
     mix=mix,
     cancel=cancel,
     channel=channel,
+    ping_pong=ping_pong,
     fetch=fetch,
 )
 

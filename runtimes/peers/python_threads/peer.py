@@ -36,10 +36,11 @@ from blocking import (
     sleep_once,
     wait_and_compute,
 )
-from blocking_channel import Elements
+from blocking_channel import Elements, play
 from protocol import (
     ECHO,
     PYTHON,
+    SEED,
     Case,
     NoWorkload,
     Run,
@@ -117,6 +118,22 @@ def channel(case: Case, flights: Flights) -> list[int]:
     return numbers_of(list(waiting_pool.map(task, range(producers + case["consumers"]))))
 
 
+def ping_pong(case: Case, flights: Flights) -> list[int]:
+    def pair(index: int) -> int:
+        there = queue.Queue[int](1)
+        back = queue.Queue[int](1)
+        players = ((back, there, case[SEED] + index), (there, back, None))
+        ends = waiting_pool.map(
+            lambda player: followed(flights, play, *player, case["rounds"]), players
+        )
+        return sum(ends)
+
+    def task(index: int) -> int:
+        return followed(flights, pair, index)
+
+    return list(waiting_pool.map(task, range(case["pairs"])))
+
+
 class EchoServer(socketserver.ThreadingTCPServer):
     request_queue_size = MOST_WAITING
 
@@ -153,7 +170,13 @@ def echo(case: Case, flights: Flights) -> tuple[float, list[int], list[int]]:
 
 
 WORKLOADS = Workloads(
-    sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix, channel=channel, fetch=fetch
+    sleeps=sleeps,
+    gather=gather,
+    heartbeat=heartbeat,
+    mix=mix,
+    channel=channel,
+    ping_pong=ping_pong,
+    fetch=fetch,
 )
 
 

@@ -4,6 +4,7 @@
 mod cancelling;
 mod channel;
 mod log;
+mod ping_pong;
 mod request;
 mod tasks;
 mod work;
@@ -115,6 +116,9 @@ async fn run(workload: Workload, seeds: Seeds, log: Log) -> io::Result<(Duration
         Workload::Mix(case) => timed(repeated(seeds, 0, case, log, tasks::mix)).await,
         Workload::Cancel(case) => timed(repeated(seeds, 0, case, log, cancelling::cancel)).await,
         Workload::Channel(case) => timed(repeated(seeds, 0, case, log, channel::channel)).await,
+        Workload::PingPong(case) => {
+            timed(repeated(seeds, 0, case, log, ping_pong::ping_pong)).await
+        }
         Workload::Echo(case) | Workload::EchoWithDeadlines(case) => {
             let listener = tasks::listen()?;
             say(&json!({ "port": listener.local_addr()?.port() }));

@@ -37,6 +37,7 @@ pub enum Workload {
     Mix(Mix),
     Cancel(Cancel),
     Channel(Channel),
+    PingPong(PingPong),
 }
 
 #[derive(Deserialize)]
@@ -118,6 +119,12 @@ pub struct Channel {
     pub elements: u64,
     pub capacity: usize,
     pub slow_ns: u64,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+pub struct PingPong {
+    pub pairs: usize,
+    pub rounds: u32,
 }
 
 /// JSON's numbers are exact to 53 bits only, so one of 64 comes as text.
