@@ -20,7 +20,7 @@ def test_a_plugged_loop_has_rows_beside_the_built_in_ones(small, workload):
 
 
 def test_a_plugged_loop_runs_on_several_cores_too(small):
-    names = ["sharded_coroutine:sound", "stealing_coroutine:sound"]
+    names = ["sharded_coroutine:sound", "sharded_fiber:sound", "stealing_coroutine:sound"]
     for workload in ("gather", "echo"):
         found = rows(workload, small, f"--loop={SOUND}", f"--backend={','.join(names)}")
         assert {name.rpartition("/")[2] for name in found} == set(names)
