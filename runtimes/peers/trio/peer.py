@@ -197,6 +197,33 @@ async def channel(case: Case, follow: Follow) -> list[int]:
     return [number for one in await gathered(follow, tasks) for number in one]
 
 
+async def play(
+    come: trio.MemoryReceiveChannel, go: trio.MemorySendChannel, state: int | None, rounds: int
+) -> int:
+    """Whoever has a state serves, and has the ball in the end."""
+    serves = state is not None
+    for _ in range(rounds):
+        ball = await come.receive() if state is None else state
+        await go.send(leaf_value(ball, 1))
+        state = None
+    return await come.receive() if serves else 0
+
+
+async def play_pair(state: int, rounds: int, follow: Follow) -> int:
+    to_other, from_server = trio.open_memory_channel(1)
+    to_server, from_other = trio.open_memory_channel(1)
+    players = [
+        play(from_other, to_other, state, rounds),
+        play(from_server, to_server, None, rounds),
+    ]
+    return sum(await gathered(follow, players))
+
+
+async def ping_pong(case: Case, follow: Follow) -> list[int]:
+    pairs = [play_pair(case[SEED] + i, case["rounds"], follow) for i in range(case["pairs"])]
+    return await gathered(follow, pairs)
+
+
 async def echo_connection(stream: trio.SocketStream, case: Case) -> int:
     """TCP_NODELAY is trio's default. Without a deadline the case's is none."""
     echoed = 0
@@ -249,7 +276,13 @@ async def timed(
 
 
 WORKLOADS = Workloads(
-    sleeps=sleeps, gather=gather, heartbeat=heartbeat, mix=mix, cancel=cancel, channel=channel
+    sleeps=sleeps,
+    gather=gather,
+    heartbeat=heartbeat,
+    mix=mix,
+    cancel=cancel,
+    channel=channel,
+    ping_pong=ping_pong,
 )
 
 

@@ -28,6 +28,7 @@ KINDS = {
     "cancel": "cancelling",
     "channel": "passing elements on",
     "ping_pong": "waking each other",
+    "serve": "serving beside work",
     "fetch": "fetching",
     "files": "reading",
     "query": "querying",
