@@ -134,15 +134,22 @@ void required_run_does_not_return_for_want_of_work() {
     run_until_complete(loop, op);
 }
 
-/// Threads post operations of theirs, one list each, while the loop runs, and until a while after.
+/// Threads post operations of theirs, one list each, while the loop runs, and until nothing more completes.
 template <event_loop Loop, std::size_t Threads>
 void post_from_threads(std::array<std::vector<post_probe>, Threads>& lists) {
     std::atomic<std::size_t> ended = 0;
-    int beats_since = 0;
+    int completed = 0;
+    int beats_without = 0;
     heartbeat beat;
     Loop loop;
     beat.then = [&] {
-        if (ended == Threads && ++beats_since == 2) loop.stop();
+        int all = 0;
+        for (const auto& list : lists) {
+            for (const post_probe& op : list) all += op.completions;
+        }
+        beats_without = all == completed ? beats_without + 1 : 0;
+        completed = all;
+        if (ended == Threads && beats_without >= 2) loop.stop();
     };
     beat.start(loop);
     {
