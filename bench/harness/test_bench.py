@@ -136,7 +136,7 @@ def test_loops_and_backends_can_be_picked(small):
     [
         (
             ["--loop=kqueue"],
-            "unknown loop 'kqueue'; known backends: floor (in echo floor:uring and floor:epoll), seq",
+            "unknown loop 'kqueue'; known backends: floor (in echo floor:uring and floor:epoll",
         ),
         (["--backend=goroutine"], "unknown backend 'goroutine'; known backends"),
         (["--no_such_option"], "unknown option --no_such_option"),
