@@ -50,7 +50,7 @@ bytes = 64
 
 
 # That not every peer knows, or that need a server: workloads/fetch/test_fetch.py has one.
-ELSEWHERE = ("cancel", "channel", "fetch", "serve")
+ELSEWHERE = ("cancel", "channel", "ping_pong", "fetch", "serve")
 NO_ROW = ("no workload: ", "limit: ", "not available: needs an HTTP server")
 
 
