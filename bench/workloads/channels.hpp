@@ -1,4 +1,4 @@
-// Which backends have channels, and of what kind.
+// Which runtimes make channels.
 #pragma once
 
 namespace overlap::bench {

@@ -7,9 +7,10 @@ from __future__ import annotations  # PyPy is of an older Python.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from coroutines import Follow, Task, following, timed
 from documents import sum_of, urls_of
 from protocol import (
     ECHO,
@@ -19,14 +20,11 @@ from protocol import (
     Run,
     Workloads,
     announce,
-    next_repetition,
     serve,
 )
 from work import MASK_64, delays_ns, leaf_value, works
 
 MOST_WAITING = 4096  # Connections that the kernel holds until they are accepted.
-Task = Coroutine[Any, Any, Any]
-Follow = Callable[[Task], Task]
 
 
 async def sleep_until(deadline_ns: int) -> int:
@@ -294,23 +292,6 @@ async def echo(case: Case, follow: Follow) -> tuple[float, list[int], list[int]]
         return time.perf_counter() - start, echoed, []
 
 
-async def timed(
-    workload: Callable[[Case, Follow], Awaitable[list[int]]],
-    case: Case,
-    repeat: int,
-    follow: Follow,
-) -> tuple[float, list[int], list[int]]:
-    """As protocol.timed() has it."""
-    sums = []
-    start = time.perf_counter()
-    results = await workload(case, follow)
-    for _ in range(repeat - 1):
-        sums.append(sum(results))
-        case = next_repetition(case)
-        results = await workload(case, follow)
-    return time.perf_counter() - start, results, sums
-
-
 WORKLOADS = Workloads(
     sleeps=sleeps,
     gather=gather,
@@ -334,15 +315,7 @@ def serve_by(run_to_end: Callable[[Task], Any], version: str) -> None:
 
     def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
         flights: list[tuple[int, int]] = []
-
-        async def traced(task: Task) -> Any:
-            start = time.monotonic_ns()
-            try:
-                return await task
-            finally:
-                flights.append((start, time.monotonic_ns()))
-
-        follow = traced if trace else lambda task: task
+        follow = following(flights, trace)
         if workload in ECHO:
             main = echo(case, follow)
         else:

@@ -2,10 +2,11 @@
 a nursery returns none. Its loop is that of one main task, which reads the requests while no other is there."""
 
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import trio
+from coroutines import Follow, Task, following, timed
 from protocol import (
     ECHO,
     SEED,
@@ -14,14 +15,11 @@ from protocol import (
     Run,
     Workloads,
     announce,
-    next_repetition,
     requests,
 )
 from work import MASK_64, delays_ns, leaf_value, works
 
 MOST_WAITING = 4096  # Connections that the kernel holds until they are accepted.
-Task = Coroutine[Any, Any, Any]
-Follow = Callable[[Task], Task]
 
 
 async def gathered(follow: Follow, tasks: Iterable[Task]) -> list[Any]:
@@ -258,23 +256,6 @@ async def echo(case: Case, follow: Follow) -> tuple[float, list[int], list[int]]
     return time.perf_counter() - start, echoed, []
 
 
-async def timed(
-    workload: Callable[[Case, Follow], Coroutine[Any, Any, list[int]]],
-    case: Case,
-    repeat: int,
-    follow: Follow,
-) -> tuple[float, list[int], list[int]]:
-    """As protocol.timed() has it."""
-    sums = []
-    start = time.perf_counter()
-    results = await workload(case, follow)
-    for _ in range(repeat - 1):
-        sums.append(sum(results))
-        case = next_repetition(case)
-        results = await workload(case, follow)
-    return time.perf_counter() - start, results, sums
-
-
 WORKLOADS = Workloads(
     sleeps=sleeps,
     gather=gather,
@@ -288,15 +269,7 @@ WORKLOADS = Workloads(
 
 async def run(workload: str, case: Case, repeat: int, trace: bool) -> Run:
     flights: list[tuple[int, int]] = []
-
-    async def traced(task: Task) -> Any:
-        start = time.monotonic_ns()
-        try:
-            return await task
-        finally:
-            flights.append((start, time.monotonic_ns()))
-
-    follow = traced if trace else lambda task: task
+    follow = following(flights, trace)
     if workload in ECHO:
         wall_s, results, sums = await echo(case, follow)
     else:
