@@ -57,8 +57,8 @@ void for_each_backend_on(const plugged_loop& loop, Visit visit) {
     visit(plugged_backend<coroutine>{"coroutine:" + loop.name, loop});
     visit(plugged_backend<fiber>{"fiber:" + loop.name, loop});
     visit(plugged_backend<sharded_coroutine>{"sharded_coroutine:" + loop.name, loop});
-    visit(plugged_backend<sharded_fiber>{"sharded_fiber:" + loop.name, loop});
     visit(plugged_backend<stealing_coroutine>{"stealing_coroutine:" + loop.name, loop});
+    visit(plugged_backend<sharded_fiber>{"sharded_fiber:" + loop.name, loop});
 }
 
 }  // namespace overlap::bench
