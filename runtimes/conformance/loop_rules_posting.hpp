@@ -137,19 +137,23 @@ void required_run_does_not_return_for_want_of_work() {
 /// Threads post operations of theirs, one list each, while the loop runs, and until nothing more completes.
 template <event_loop Loop, std::size_t Threads>
 void post_from_threads(std::array<std::vector<post_probe>, Threads>& lists) {
+    // A loop takes what was posted within one iteration or two, and has at most one beat in each.
+    constexpr int beats_of_silence = 10;
     std::atomic<std::size_t> ended = 0;
     int completed = 0;
-    int beats_without = 0;
+    int silent_beats = 0;
     heartbeat beat;
     Loop loop;
     beat.then = [&] {
+        // Before the count, so that it has all that was posted to count.
+        const bool all_posted = ended == Threads;
         int all = 0;
         for (const auto& list : lists) {
             for (const post_probe& op : list) all += op.completions;
         }
-        beats_without = all == completed ? beats_without + 1 : 0;
+        silent_beats = all_posted && all == completed ? silent_beats + 1 : 0;
         completed = all;
-        if (ended == Threads && beats_without >= 2) loop.stop();
+        if (silent_beats >= beats_of_silence) loop.stop();
     };
     beat.start(loop);
     {
