@@ -21,6 +21,7 @@ from overlap.base.machine import ROOT
 PAIRED_HEADERS = [
     ROOT / "runtimes" / "clients" / "exchange.hpp",
     ROOT / "runtimes" / "clients" / "http_session.hpp",
+    ROOT / "runtimes" / "clients" / "postgresql_session.hpp",
     *sorted((ROOT / "bench" / "workloads").glob("*/body.hpp")),
     *(
         ROOT / "runtimes" / "conformance" / f"runtime_{name}.hpp"
