@@ -28,6 +28,9 @@ from overlap.records.files import name_of
 from overlap.show import exports
 
 PROBLEMS_SHOWN = 20  # Of one file.
+PROCESS_TIME = (
+    "/process_time"  # In names of Google Benchmark: CPU time is that of the whole process.
+)
 FORMATS = ("terminal", "markdown", "tables", "csv", "json", "gbench")
 
 EXAMPLES = """examples:
@@ -53,7 +56,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("files", nargs="*", type=Path, metavar="FILE", help="records, or Google Benchmark's JSON")
+    add(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="records, or Google Benchmark's JSON; -: from standard input",
+    )
     add(
         "--metric",
         default="wall",
@@ -142,6 +151,8 @@ def read_sources(options: argparse.Namespace) -> list[Source]:
     for source in sources:
         if not source.series:
             raise UsageError(f"{source.path}: holds no rows")
+        if metric is METRICS["cpu"]:
+            source.notes += of_one_thread(source)
     if not any(re.search(options.filter, s.name) for source in sources for s in source.series):
         raise UsageError(f"--filter {options.filter!r} matches no row of these files")
     name_apart(sources)
@@ -149,6 +160,21 @@ def read_sources(options: argparse.Namespace) -> list[Source]:
     if len(machines) > 1:
         sources[0].notes.append(f"measured on different machines: {', '.join(machines)}")
     return sources
+
+
+def of_one_thread(source: Source) -> list[str]:
+    """A note on CPU times that Google Benchmark took of nothing but the thread that it calls a benchmark
+    on, as it does unless it is told to MeasureProcessCPUTime."""
+    measured = [s for s in source.series if s.values and not source.records]
+    alone = [
+        s for s in measured if not s.median_of("cpu_per_task_s") and PROCESS_TIME not in s.name
+    ]
+    if not alone:
+        return []
+    return [
+        f"{source.path.name}: CPU time of {len(alone)} of {len(measured)} benchmarks is that of the "
+        f"calling thread alone, without {PROCESS_TIME} in their names: other threads were not counted"
+    ]
 
 
 def name_apart(sources: list[Source]) -> None:

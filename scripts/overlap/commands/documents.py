@@ -88,22 +88,18 @@ def find_blocks(path: Path, lines: list[str]) -> Iterator[Block]:
 
 
 def without_age(path: Path, blocks: Sequence[Block]) -> Iterator[str]:
-    """A line for each record that a document shows without saying whether it is older than the code."""
-    aged: set[str] = set()
-    shown: dict[str, Block] = {}
+    """A line for each record that a document shows without having said whether it is older than the code.
+    What is said has to be true, as all blocks have to be."""
+    told: set[str] = set()
     for block in blocks:
         words = shlex.split(block.command)
-        named = [word for word in words if RECORDS.search(word)]
-        if AGE in words:
-            aged.update(named)
-        for name in named:
-            shown.setdefault(name, block)
-    for name, block in shown.items():
-        if name not in aged:
-            yield (
-                f"{_where(path, block.first - 1)}: figures of {name}, whose age nothing here says; "
-                f"expected a block `./scripts/report {AGE} {name}`"
-            )
+        for name in (word for word in words if RECORDS.search(word)):
+            if AGE not in words and name not in told:
+                yield (
+                    f"{_where(path, block.first - 1)}: figures of {name}, whose age nothing above "
+                    f"says; expected a block `./scripts/report {AGE} {name}` before them"
+                )
+            told.add(name)
 
 
 def output_of(block: Block, commands: Commands, root: Path = ROOT) -> str | None:

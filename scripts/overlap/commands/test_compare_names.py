@@ -130,3 +130,20 @@ def test_without_blocks_the_words_below_ask_for_repetitions(capsys, tmp_path):
     records = write_records(tmp_path / "run.jsonl", {"pool": 3.0})
     assert main([str(records)]) == 0
     assert "how many more blocks would decide" in capsys.readouterr().out
+
+
+def test_cpu_time_of_the_calling_thread_alone_is_said_to_be_that(capsys, tmp_path):
+    one = result_of(tmp_path / "one.json", {"f/8": 1.0, "g/8": 1.0, "h/process_time": 1.0})
+    other = result_of(tmp_path / "other.json", {"f/8": 2.0, "g/8": 1.0, "h/process_time": 1.0})
+    words = "one.json: CPU time of 2 of 3 benchmarks is that of the calling thread alone"
+    assert main([str(one), str(other), "--metric", "cpu"]) == 0
+    assert words in capsys.readouterr().out
+    assert main([str(one), str(other)]) == 0
+    assert "calling thread" not in capsys.readouterr().out
+    whole = {"f/process_time/real_time": 1.0}
+    files = [result_of(tmp_path / f"{name}.json", whole) for name in ("c", "d")]
+    assert main([*map(str, files), "--metric", "cpu"]) == 0
+    assert "calling thread" not in capsys.readouterr().out
+    ours = write_records(tmp_path / "run.jsonl", {"floor": 0.5})
+    assert main([str(ours), "--metric", "cpu"]) == 0
+    assert "calling thread" not in capsys.readouterr().out

@@ -1,7 +1,11 @@
 """scripts/compare on several files."""
 
+import gzip
+import io
 import json
+import os
 import re
+import sys
 
 import pytest
 
@@ -116,3 +120,30 @@ def test_a_file_may_be_compared_with_itself(capsys, run):
     content = json.loads(said(capsys, run, run, "--format", "json"))
     verdicts = {cell["verdict"] for cell in content["cases"][0]["cells"]}
     assert verdicts == {None, "same"} and len({f["file"] for f in content["files"]}) == 2
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_records_come_from_standard_input_too(capsys, monkeypatch, run, pack):
+    from_file = said(capsys, run)
+    piped = io.TextIOWrapper(io.BytesIO(pack(run.read_bytes())))
+    monkeypatch.setattr(sys, "stdin", piped)
+    assert said(capsys, "-") == from_file
+
+
+def test_standard_input_can_be_one_of_two_runs(capsys, monkeypatch, two_runs):
+    before, after = two_runs
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(before.read_bytes())))
+    content = json.loads(said(capsys, "-", after, "--format", "json"))
+    found = {
+        c["backend"]: c["verdict"] for c in content["cases"][0]["cells"] if c["file"] == "after"
+    }
+    assert found["pool"] == "slower"
+
+
+def test_a_terminal_or_nothing_at_all_is_no_record(capsys, monkeypatch, run):
+    parent, child = os.openpty()
+    with os.fdopen(parent, "wb"), open(child) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        assert "standard input is a terminal" in refused(capsys, "-")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(run.read_bytes())))
+    assert "-:1: no head record" in refused(capsys, "-", "-")

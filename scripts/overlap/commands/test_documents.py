@@ -143,11 +143,34 @@ def test_who_shows_figures_of_a_record_says_how_old_it_is(root):
     (root / "README.md").write_text(page("greet x.jsonl.gz", "hello x.jsonl.gz"))
     (line,) = project(root).check()
     assert line.startswith(
-        f"{root / 'README.md'}:3: figures of x.jsonl.gz, whose age nothing here says"
+        f"{root / 'README.md'}:3: figures of x.jsonl.gz, whose age nothing above says"
     )
     aged = page("greet --age x.jsonl.gz", "hello --age x.jsonl.gz")
-    (root / "README.md").write_text(aged + page("greet x.jsonl.gz", "hello x.jsonl.gz"))
+    figures = page("greet x.jsonl.gz", "hello x.jsonl.gz")
+    (root / "README.md").write_text(aged + figures + figures)
     assert project(root).check() == []
+    (root / "README.md").write_text(figures + aged)
+    (line,) = project(root).check()
+    assert "README.md:3: figures of x.jsonl.gz" in line
+
+
+def test_a_label_that_time_has_made_untrue_fails(root):
+    """Until it says that the record is older than the code, which is there for everybody to read."""
+    age = ["the same today"]
+
+    def aging(arguments):
+        print(age[0] if "--age" in arguments else "a figure")
+        return 0
+
+    told = page("greet --age x.jsonl", "the same today") + page("greet x.jsonl", "a figure")
+    (root / "README.md").write_text(told)
+    (root / "results" / "README.md").unlink()
+    assert Documents({"greet": aging}, root).check() == []
+    age[0] = "**Older than the code**"
+    assert "-the same today" in Documents({"greet": aging}, root).check()
+    Documents({"greet": aging}, root).update()
+    assert "**Older than the code**\n" in (root / "README.md").read_text()
+    assert Documents({"greet": aging}, root).check() == []
 
 
 def test_words_on_age_stay_where_there_is_no_history_to_tell(root):

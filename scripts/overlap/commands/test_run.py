@@ -226,6 +226,15 @@ def test_wrong_usage_is_one_clear_line(runner, arguments, words):
     assert not run.output.exists()
 
 
+def test_who_looks_for_the_loop_of_a_broken_plugin_is_told_why_it_is_not_there(runner):
+    words = "./libmy.so: is no plug-in: it exports no function overlap_loop"
+    run = runner(["gather/ok/x", ("gather/ok/coroutine:libmy", f"not available: {words}")])
+    for choice in (["--filter", ":mine"], ["--backend", "coroutine:mine"]):
+        result = run("--loop", "./libmy.so", *choice)
+        assert result.returncode == 2 and words in result.stderr.splitlines()[-1]
+        assert words not in run(*choice).stderr
+
+
 def test_a_binary_that_was_asked_wrongly_stops_the_run(runner):
     run = runner(["gather/usage/x"])
     result = run(*QUICKLY)

@@ -5,7 +5,7 @@ import re
 import secrets
 import sys
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,19 +94,21 @@ class Suite:
             if not row.model or row.backend in self.peers
         ]
         of_suite = rows
+        broken = _broken_plugins(getattr(options, "loop", None), of_suite)
         for option, property_of in PROPERTIES.items():
             wanted = getattr(options, option)
             if wanted is None:
                 continue
             known = list(dict.fromkeys(map(property_of, of_suite)))
             hint = "" if self.peers else "there are more with --peers"
+            hint = "; ".join(filter(None, [hint, *broken]))
             names = chosen_names(option, wanted, known, hint=hint)
             rows = [row for row in rows if property_of(row) in names]
             if not rows:
-                raise _matches_nothing(option, wanted)
+                raise _matches_nothing(option, wanted, broken)
         rows = [row for row in rows if re.search(options.filter or "", row.row)]
         if not rows:
-            raise _matches_nothing("filter", options.filter)
+            raise _matches_nothing("filter", options.filter, broken)
         return rows
 
     def specification(self) -> dict[str, str]:
@@ -123,8 +125,17 @@ class Suite:
         return {"path": str(from_root(path)), "sha256": file_hash(path), "text": text}
 
 
-def _matches_nothing(option: str, wanted: str) -> UsageError:
-    return UsageError(f"--{option} {wanted} matches no row; --list prints all of them")
+def _matches_nothing(option: str, wanted: str, broken: Sequence[str]) -> UsageError:
+    words = [f"--{option} {wanted} matches no row", *broken, "--list prints all of them"]
+    return UsageError("; ".join(words))
+
+
+def _broken_plugins(loops: str | None, rows: Iterable[Row]) -> list[str]:
+    """What is wrong with each plug-in that nobody could ask for its loop's name: its rows have the
+    file's, which is not what somebody looks for."""
+    paths = [name for name in (loops or "").split(",") if "/" in name]
+    words = dict.fromkeys(row.skip.removeprefix("not available: ") for row in rows)
+    return [said for said in words if any(said.startswith(f"{path}: ") for path in paths)]
 
 
 def make_head(

@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import re
+import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -63,13 +64,16 @@ class Records:
 
 
 GZIP_MAGIC = b"\x1f\x8b"
+STANDARD_INPUT = Path("-")
 
 
 def content_of(path: Path) -> bytes:
-    """All that a file or a pipe holds, read once, through gzip where it was compressed. Raises
-    RecordError."""
+    """All that a file or a pipe holds, read once, through gzip where it was compressed; `-` is standard
+    input. Raises RecordError."""
+    if path == STANDARD_INPUT and sys.stdin.isatty():
+        raise RecordError("-: standard input is a terminal, expected a pipe or a file")
     try:
-        content = path.read_bytes()
+        content = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
         return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise RecordError(f"{path}: cannot be decompressed: {error}") from error
