@@ -61,7 +61,21 @@ def test_every_backend_gets_its_documents(tmp_path, server):
 
 
 @needs_nginx
-@pytest.mark.parametrize("name", ["asyncio", "uvloop", "gevent", "go", "node", "python_threads"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "asyncio",
+        "uvloop",
+        "gevent",
+        "go",
+        "go_1.23",
+        "node",
+        "node_26",
+        "deno",
+        "bun",
+        "python_threads",
+    ],
+)
 def test_peers_get_their_documents(tmp_path, server, name):
     directory = BINARIES.parent / "peers"
     prepare(chosen_peers(find_peers(), name), directory)

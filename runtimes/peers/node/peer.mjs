@@ -1,76 +1,9 @@
-// The workloads on Node's event loop. This file is the protocol of ../README.md; what tasks do is
-// in workloads.mjs, and how they are started and traced in gather.mjs.
+// Node's event loop, by what its documentation has for promises and sockets. The tasks are in ../javascript.
 
-import { writeFileSync } from 'node:fs';
-import process from 'node:process';
-import { createInterface } from 'node:readline';
-import { add } from './computing.mjs';
-import { Tracer, gather } from './gather.mjs';
-import { listen, serveAll, workloads } from './workloads.mjs';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { serve } from '../javascript/protocol.mjs';
+import { listen } from './echo.mjs';
+import { client } from './fetch.mjs';
 
-// Synchronous for pipes, so that an answer is out before the next task runs.
-const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
-
-/** Does a whole case, `repeat` times, each with a seed that is so many leaves further; returns seconds,
-    what the last gather returned, and what the results of each before add up to. */
-async function timed(repeat, seed, leaves, root) {
-  const sums = [];
-  const start = performance.now();
-  let results = await root(seed);
-  for (let i = 1; i < repeat; i++) {
-    sums.push(results.reduce(add));
-    results = await root(seed + i * leaves);
-  }
-  return { wall_s: (performance.now() - start) / 1e3, sums, results };
-}
-
-const serves = (workload) => workload === 'echo' || workload === 'echo_with_deadlines';
-
-async function run({ workload, case: spec, seed, repeat, trace }) {
-  const tracer = trace ? new Tracer() : undefined;
-  const gatherAll = tracer ? (n, task) => gather(n, tracer.followed(task)) : gather;
-  if (!serves(workload)) {
-    const leaves = spec.fan_out ** spec.depth; // Only gather is repeated.
-    const root = (from) => workloads[workload](spec, gatherAll, from);
-    const done = await timed(repeat, seed, leaves, root);
-    return { ...done, flights: tracer?.flights };
-  }
-  const server = await listen();
-  say({ port: server.address().port });
-  const done = await timed(1, seed, 0, () => serveAll(server, spec, gatherAll));
-  server.close();
-  return { ...done, flights: tracer?.flights };
-}
-
-/** Numbers, BigInts and arrays of them, as little-endian integers of 64 bits. */
-function write(path, values) {
-  const numbers = values.flat();
-  const view = new DataView(new ArrayBuffer(numbers.length * 8));
-  numbers.forEach((number, i) => view.setBigUint64(i * 8, BigInt(number), true));
-  writeFileSync(path, view);
-}
-
-// Node's own last words would be its version.
-process.on('uncaughtException', (error) => {
-  say({ error: String(error) });
-  process.exit(1);
-});
-
-say({ hello: { version: `Node ${process.version}`, task_limit: null } });
-let last;
-for await (const line of createInterface({ input: process.stdin })) {
-  const request = JSON.parse(line);
-  if (request.request === 'run') {
-    if (!serves(request.workload) && !(request.workload in workloads)) {
-      say({ no_workload: true });
-      continue;
-    }
-    last = await run(request);
-    say({ wall_s: last.wall_s });
-  } else {
-    write(request.results, last.results);
-    if (request.sums) write(request.sums, last.sums);
-    if (request.flights) write(request.flights, last.flights);
-    say({ written: true });
-  }
-}
+// setImmediate lets timers and I/O have their turn; a resolved promise would only let other promises have theirs.
+await serve({ version: `Node ${process.version}`, sleep: setTimeout, giveWay: setImmediate, listen, client });

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from overlap.base.exits import UsageError
-from overlap.base.machine import shown
+from overlap.base.machine import ROOT, shown
 
 MODELS = ("sequential", "event loop", "fibers", "threads", "processes")
 ALL = "all"  # What --peers calls all of them.
+# What scripts/setup does not install for the whole system, and where it puts that.
+SOURCES = ("bookworm", "bookworm-backports", "npm")
+PACKAGES = ROOT / "build" / "packages"
 TEMPORARY = {"__pycache__"}  # What tools leave in a folder, and what is no part of a peer.
 # Backends of the suite, and what else stands in the folder that peers are built into.
 TAKEN = (
@@ -47,10 +50,10 @@ def _is_commands(value: Any) -> bool:
 def _is_needs(value: Any) -> bool:
     return isinstance(value, list) and all(
         isinstance(need, dict)
-        and len(need) == 2
-        and "package" in need
-        and set(need) & set(HERE)
+        and len(set(need) & set(HERE)) == 1
+        and {"package"} <= set(need) - set(HERE) <= {"package", "source"}
         and all(map(_is_word, need.values()))
+        and need.get("source", SOURCES[0]) in SOURCES
         for need in value
     )
 
@@ -78,7 +81,7 @@ HERE: dict[str, Callable[[str], list[str]]] = {
 
 def _files_of(need: dict[str, str]) -> list[str]:
     kind = next(kind for kind in HERE if kind in need)
-    return HERE[kind](need[kind])
+    return HERE[kind](need[kind].replace("{packages}", str(PACKAGES)))
 
 
 # Files of this name with these endings are written beside the folder of this name.
@@ -92,7 +95,11 @@ KEYS = {
     "language": ("text of one line", _is_text),
     "model": (f"one of {', '.join(MODELS)}", lambda value: value in MODELS),
     "order": ("a whole number", lambda value: type(value) is int),
-    "needs": (f"a list of tables with package and one of {', '.join(HERE)}", _is_needs),
+    "needs": (
+        f"a list of tables with package, one of {', '.join(HERE)}, and if it is not of this system's "
+        f"own packages source, which is {', '.join(SOURCES[:-1])} or {SOURCES[-1]}",
+        _is_needs,
+    ),
     "shares": ("a list of folders", _is_words),
     "build": ("a list of commands, each a list of words", _is_commands),
     "run": ("a command, a list of words", lambda value: _is_words(value) and value != []),
@@ -103,7 +110,7 @@ DEFAULTS: dict[str, Any] = {"order": 100, "needs": [], "shares": [], "build": []
 
 @dataclass(frozen=True)
 class Peer:
-    """A folder with a sound manifest. `needs` are (kind, what, Debian package)."""
+    """A folder with a sound manifest. `needs` say what, in which package, and from which source."""
 
     folder: Path
     name: str
@@ -143,9 +150,13 @@ class Peer:
 
     @property
     def missing_packages(self) -> list[str]:
-        """Debian packages of what it needs and is not here."""
-        missing = [need["package"] for need in self.needs if not _files_of(need)]
-        return list(dict.fromkeys(missing))
+        """Packages of what it needs and is not here, with the source of each that has one."""
+        missing = [need for need in self.needs if not _files_of(need)]
+        words = [
+            f"{need['package']} from {need['source']}" if "source" in need else need["package"]
+            for need in missing
+        ]
+        return list(dict.fromkeys(words))
 
     def tools(self) -> str:
         """What it needs as it is here, so that another version is another text: each file's place,
@@ -170,7 +181,6 @@ class Peer:
 
     def command(self, words: Sequence[str], build: Path) -> list[str]:
         """With the folders that the manifest leaves open."""
-        folders = {"{folder}": str(self.folder), "{build}": str(build)}
-        return [
-            re.sub(r"\{(folder|build)\}", lambda found: folders[found[0]], word) for word in words
-        ]
+        folders = {"folder": self.folder, "build": build, "packages": PACKAGES}
+        pattern = re.compile(r"\{(folder|build|packages)\}")
+        return [pattern.sub(lambda found: str(folders[found[1]]), word) for word in words]

@@ -118,6 +118,8 @@ def test_two_peers_of_one_name_are_refused(tmp_path):
         ({"order": True}, "order: found true, expected a whole number"),
         ({"needs": [{"command": "go"}]}, "needs: found "),
         ({"needs": [{"program": "go", "package": "golang-go"}]}, "needs: found "),
+        ({"needs": [{"command": "go", "package": "go", "source": "a friend"}]}, "needs: found "),
+        ({"needs": [{"command": "go", "file": "/go", "package": "go"}]}, "needs: found "),
         ({"colour": "red"}, "colour: unknown; expected name, language"),
     ],
 )
@@ -143,13 +145,15 @@ def test_what_is_missing_is_said_with_its_package(tmp_path):
         {"module": "no_such_package.part", "package": "python3-star"},
         {"module": ".", "package": "python3-star"},
         {"file": "/nonexistent/*.h", "package": "libmoon-dev"},
+        {"file": "{packages}/moon", "package": "moon@1.0", "source": "npm"},
         {"command": "sh", "package": "dash"},
         {"module": "json", "package": "python3"},
         {"file": "/etc/host*", "package": "base-files"},
     ]
     folder = write_peer(tmp_path / "peers" / "far", needs=needs)
     found = told(folder, tmp_path / "build")
-    assert found["skip"] == "skipped: needs golang-moon, python3-moon, python3-star, libmoon-dev"
+    needed = "golang-moon, python3-moon, python3-star, libmoon-dev, moon@1.0 from npm"
+    assert found["skip"] == f"skipped: needs {needed}"
 
 
 def test_a_peer_is_built_once_for_each_state_of_its_files(tmp_path):

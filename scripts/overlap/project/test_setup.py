@@ -56,6 +56,20 @@ ALL_INSTALLED = {"dpkg-query": 'shift 3; for package; do echo "installed $packag
 ALL_BUT_RICH = {"dpkg-query": ALL_INSTALLED["dpkg-query"] + " | grep -v python3-rich; exit 1"}
 
 
+# Stand in for what brings packages from elsewhere.
+FROM_ELSEWHERE = {
+    "npm": 'echo "$*" >> "${0%/*}/../npm.log"',
+    "apt-get": '[[ $* != *" download "* ]] || touch made-up.deb; echo "$*" >> "${0%/*}/../apt.log"',
+    "dpkg-deb": 'echo "$*" >> "${0%/*}/../dpkg.log"',
+}
+
+
+def needed_from(source):
+    """The packages that manifests name of a source; of none: of the system."""
+    needs = [need for peer in find_peers() for need in peer.needs]
+    return {need["package"] for need in needs if need.get("source") == source}
+
+
 def somebody():
     """A user that is not root: nobody if we are root, otherwise ourselves."""
     return pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else None
@@ -76,6 +90,7 @@ def test_an_unknown_option_is_refused(place):
 
 
 def test_nothing_is_done_when_all_is_there(place):
+    set_up(place, "--peers", programs=ALL_INSTALLED | FROM_ELSEWHERE)
     for arguments in ([], ["--test"], ["--peers"], ["--test", "--peers"]):
         result = set_up(place, *arguments, programs=ALL_INSTALLED)
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -96,11 +111,47 @@ def test_the_packages_of_the_tests_are_asked_for_only_with_test(place):
 
 
 def test_the_packages_of_the_peers_are_asked_for_only_with_peers(place):
-    needed = {need["package"] for peer in find_peers() for need in peer.needs}
+    needed = needed_from(None)
     plain = set_up(place, user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
     peers = set_up(place, "--peers", user=somebody(), programs=NOTHING_INSTALLED).stderr.split()
     assert "python3-uvloop" in needed and "python3-uvloop" not in plain
     assert set(peers) == {*plain, *needed} and len(peers) == len(set(peers))
+
+
+def test_packages_from_elsewhere_are_asked_for_once_and_not_installed(place):
+    for _ in range(2):
+        result = set_up(place, "--peers", programs=ALL_INSTALLED | FROM_ELSEWHERE)
+        assert result.returncode == 0, result.stderr
+    (modules,) = (place / "npm.log").read_text().splitlines()
+    assert needed_from("npm") and modules.split()[-len(needed_from("npm")) :] == sorted(
+        needed_from("npm")
+    )
+    commands = (place / "apt.log").read_text().splitlines()
+    assert len(commands) == 4 and not any(" install " in command for command in commands)
+    for source, update, download in zip(("bookworm", "bookworm-backports"), *[iter(commands)] * 2):
+        assert update.endswith(" update")
+        assert set(download.partition(" download ")[2].split()) == needed_from(source) != set()
+    unpacked = (place / "dpkg.log").read_text().splitlines()
+    assert len(unpacked) == 2 and all(line.endswith("/build/packages") for line in unpacked)
+    assert [path.name for path in (place / "build/packages").iterdir() if path.is_dir()] == []
+
+
+def test_what_cannot_be_had_from_elsewhere_is_said_and_skipped(place):
+    result = set_up(place, "--peers", programs=ALL_INSTALLED | {"npm": "exit 1"})
+    assert (
+        result.returncode == 0 and result.stderr.count("peers that need them will be skipped") == 3
+    )
+
+
+def test_on_another_system_packages_of_debian_12_are_left_out(place):
+    result = set_up(
+        place,
+        "--peers",
+        os_release='ID=debian\nVERSION_ID="13"\n',
+        programs=ALL_INSTALLED | FROM_ELSEWHERE,
+    )
+    assert result.returncode == 0 and not (place / "apt.log").exists()
+    assert "are of Debian 12; peers that need them will be skipped" in result.stderr
 
 
 def test_the_servers_are_asked_for_only_with_io(place):

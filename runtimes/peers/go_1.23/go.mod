@@ -1,0 +1,3 @@
+module overlap/peers/go
+
+go 1.23
