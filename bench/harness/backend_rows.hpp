@@ -3,21 +3,21 @@
 
 #include "bench/harness/answers.hpp"
 #include "bench/harness/backends.hpp"
-#include "bench/harness/child.hpp"
 #include "bench/harness/flights.hpp"
 #include "bench/harness/main_program.hpp"
 #include "bench/harness/options.hpp"
 #include "bench/harness/plugged_loop.hpp"
 #include "bench/harness/row.hpp"
 #include "bench/harness/session.hpp"
+#include "bench/harness/task_limit.hpp"
 #include "bench/workloads/workload.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -33,10 +33,20 @@ inline std::size_t repetitions(std::size_t most, double once_s) {
     return std::max<std::size_t>(static_cast<std::size_t>(enough_s / once_s), 1);
 }
 
-/// Whether a run can be traced, and whether tasks take turns on a thread.
-struct tracing {
-    bool possible = false;
-    bool takes_turns = false;
+/// The results of one run of `given`, whose tasks hold what `log.enter()` returns.
+template <workload Workload, class Log>
+using run_function = std::function<std::vector<typename Workload::result>(
+    Workload& work, const typename Workload::case_type& given, std::uint32_t seed, Log& log)>;
+
+/// What a row runs: all that the harness knows of its backend, so that it measures every backend with
+/// the same instructions, and they are compiled once.
+template <workload Workload>
+struct backend_run {
+    run_function<Workload, no_log> plain;
+    run_function<Workload, flight_log> traced;  ///< The same with a trace; empty: there is none.
+    std::function<process_usage()> usage;       ///< Of the process and its children so far.
+    std::size_t task_limit = unlimited;
+    bool takes_turns = false;  ///< Tasks do, on a thread; see least_at_once().
 };
 
 /// One row's measuring process. All it holds exists before the runtime does, since workers that are
@@ -51,54 +61,53 @@ public:
           for_memory_(Workload::for_memory(given, line.memory())),
           log_(line.why() == purpose::measure_trace ? given.task_count() : 0), work_(given) {}
 
-    /// `run(work, given, seed, log)` returns the results of one run.
-    template <class Run>
-    void measure(const std::function<process_usage()>& usage, Run run, std::size_t task_limit,
-                 const tracing& traced) {
-        task_limit_ = task_limit;
+    void measure(const backend_run<Workload>& run) {
         if (line_.why() == purpose::measure_memory) return measure_memory(run);
         no_log nothing;
-        const double once_s = measure_once("warm_up", 1, warm_up_, usage, run, nothing);
+        const double once_s = measure_once("warm_up", 1, warm_up_, run, run.plain, nothing);
         const std::size_t repeat = repetitions(given_.repeat, once_s);
         for (std::size_t i = 0; i < given_.iterations; ++i) {
-            measure_once("iteration", repeat, given_, usage, run, nothing);
+            measure_once("iteration", repeat, given_, run, run.plain, nothing);
         }
-        if (line_.why() != purpose::measure_trace || !traced.possible) return;
-        measure_once("traced", 1, given_, usage, run, log_);
-        const flight_summary all = log_.summary();
-        if (traced.takes_turns) {
-            expect_at_once(all, given_.task_count(),
-                           least_at_once<Workload>(given_, task_limit, true));
-        }
-        line_.report("flights", all.figures());
+        if (line_.why() == purpose::measure_trace && run.traced) measure_trace(run);
     }
 
 private:
-    template <class Run>
-    void measure_memory(Run& run) {
+    void measure_memory(const backend_run<Workload>& run) {
         no_log nothing;
-        work_.begin(line_, for_memory_, task_limit_);
+        work_.begin(line_, for_memory_, run.task_limit);
         work_.before_run();
-        const auto start = clock::now();
+        const auto start = std::chrono::steady_clock::now();
         const std::uint32_t seed = seeds_.next();
-        const run_answers<Workload> answers{{}, run(work_, for_memory_, seed, nothing)};
+        const run_answers<Workload> answers{{}, run.plain(work_, for_memory_, seed, nothing)};
         const double wall_s = seconds_since(start);
         const double peak = peak_memory_bytes();
         static_cast<void>(check_all(work_, for_memory_, seed, answers, wall_s));
         line_.report("memory", {{"peak_memory_bytes", peak}, {"wall_s", wall_s}});
     }
 
-    template <class Run, class Log>
+    void measure_trace(const backend_run<Workload>& run) {
+        measure_once("traced", 1, given_, run, run.traced, log_);
+        const flight_summary all = log_.summary();
+        if (run.takes_turns) {
+            expect_at_once(all, given_.task_count(),
+                           least_at_once<Workload>(given_, run.task_limit, true));
+        }
+        line_.report("flights", all.figures());
+    }
+
+    template <class Log>
     double measure_once(const std::string& label, std::size_t repeat, const case_type& given,
-                        const std::function<process_usage()>& usage, Run& run, Log& log) {
-        work_.begin(line_, given, task_limit_);
+                        const backend_run<Workload>& on, const run_function<Workload, Log>& run,
+                        Log& log) {
+        work_.begin(line_, given, on.task_limit);
         const std::uint32_t seed = seeds_.next();
         work_.before_run();
         run_answers<Workload> answers;
         answers.sums.resize(repeat - 1);
         const auto once = [&](std::uint32_t from) { return run(work_, given, from, log); };
         return line_.run(
-            label, repeat, usage, [&] { run_all<Workload>(given, seed, once, answers); },
+            label, repeat, on.usage, [&] { run_all<Workload>(given, seed, once, answers); },
             [&](double wall_s) { return check_all(work_, given, seed, answers, wall_s); });
     }
 
@@ -109,8 +118,16 @@ private:
     run_seeds seeds_;
     flight_log log_;
     Workload work_;
-    std::size_t task_limit_ = 0;
 };
+
+/// One run on a runtime.
+template <workload Workload, class Log, class Runtime>
+run_function<Workload, Log> run_on(Runtime& runtime) {
+    return [&runtime](Workload& work, const typename Workload::case_type& given, std::uint32_t seed,
+                      Log& log) {
+        return run_root(runtime, [&] { return work.root(runtime, given, seed, log); });
+    };
+}
 
 /// What a row's process does when the row is on a runtime.
 template <workload Workload, class Backend>
@@ -120,42 +137,12 @@ std::function<void(session&)> body_of(const typename Workload::case_type& given,
         hold_to_cores(given.cores);
         measured_case<Workload> measured(line, given);
         backend.with_runtime([&](auto& runtime) {
-            measured.measure([&] { return usage_with(runtime); },
-                             [&](auto& work, const auto& which, std::uint32_t seed, auto& log) {
-                                 return run_root(
-                                     runtime, [&] { return work.root(runtime, which, seed, log); });
-                             },
-                             runtime.task_limit(), {true, Backend::takes_turns});
+            measured.measure(
+                {run_on<Workload, no_log>(runtime), run_on<Workload, flight_log>(runtime),
+                 [&] { return usage_with(runtime); }, runtime.task_limit(), Backend::takes_turns});
             return 0;
         });
     };
-}
-
-/// How many tasks a backend has in flight at once at most, found out in a process of its own since
-/// it takes making the runtime. Throws std::runtime_error with the reason when it cannot be made.
-template <class Backend>
-std::size_t probed_task_limit(const Backend& backend, std::size_t cores) {
-    child probe(purpose::measure_memory, {}, [&](session& line) {
-        hold_to_cores(cores);
-        const std::size_t limit =
-            backend.with_runtime([](auto& runtime) { return runtime.task_limit(); });
-        line.report("limit", {{"tasks", static_cast<double>(limit)}});
-    });
-    const auto message = probe.receive(clock::now() + std::chrono::seconds(10));
-    if (!message) throw std::runtime_error("failed: its runtime cannot be made: " + probe.end());
-    if (message->at("kind") == "error") throw std::runtime_error(message->at("words"));
-    const double limit = message->at("figures").at("tasks");
-    return limit >= static_cast<double>(unlimited) ? unlimited : static_cast<std::size_t>(limit);
-}
-
-/// The same, once for each number of cores.
-template <class Backend>
-std::size_t probe_task_limit(const Backend& backend, std::size_t cores) {
-    static std::map<std::pair<std::string, std::size_t>, std::size_t> known;
-    const std::pair key(backend.summary().name, cores);
-    const auto found = known.find(key);
-    if (found != known.end()) return found->second;
-    return known[key] = probed_task_limit(backend, cores);
 }
 
 template <workload Workload>
@@ -186,13 +173,6 @@ std::optional<row> plain_peer_row(const typename Workload::case_type& given, con
     return made;
 }
 
-/// Why a run that needs so many tasks in flight at once has no row, in words; empty: it has one.
-inline std::string why_beyond(std::size_t task_limit, std::size_t tasks) {
-    if (tasks <= task_limit) return {};
-    return "limit: at most " + std::to_string(task_limit) + " tasks at once here, needs " +
-           std::to_string(tasks);
-}
-
 /// What follows from how many tasks the backend can have in flight at once.
 template <workload Workload>
 void foresee(row& made, const typename Workload::case_type& given, std::size_t task_limit,
@@ -207,6 +187,20 @@ void foresee(row& made, const typename Workload::case_type& given, std::size_t t
     }
 }
 
+/// The same on a runtime that `limit` makes, to ask it for its task limit.
+template <workload Workload>
+void foresee_on(row& made, const typename Workload::case_type& given, overflow beyond_limit,
+                const std::function<std::size_t()>& limit, const options& chosen) {
+    if (!made.skip.empty()) return;
+    try {
+        const std::size_t at_once = probe_task_limit(made.backend, given.cores, limit);
+        if (beyond_limit == overflow::fails) made.skip = why_beyond(at_once, made.tasks);
+        foresee<Workload>(made, given, at_once, chosen);
+    } catch (const std::runtime_error& error) {
+        made.skip = error.what();
+    }
+}
+
 /// The row of one case on one backend, if it was chosen. Whether it can run is decided before anything
 /// does.
 template <workload Workload, class Backend>
@@ -218,17 +212,14 @@ void add_backend_row(const typename Workload::case_type& given, const Backend& b
     if (!chosen.wants_row(made.name)) return;
     made.body = body_of<Workload>(given, backend);
     made.uses_processes = Backend::uses_processes;
-    try {
-        if (!summary.here) throw std::runtime_error("not available: " + summary.here.reason);
-        const std::size_t limit = probe_task_limit(backend, given.cores);
-        made.skip = Workload::cannot_run(given, backend);
-        if (Backend::beyond_limit == overflow::fails && made.skip.empty()) {
-            made.skip = why_beyond(limit, made.tasks);
-        }
-        foresee<Workload>(made, given, limit, chosen);
-    } catch (const std::runtime_error& error) {
-        made.skip = error.what();
-    }
+    made.skip = summary.here ? Workload::cannot_run(given, backend)
+                             : "not available: " + summary.here.reason;
+    const auto limit = [&backend] {
+        std::size_t tasks = 0;
+        backend.with_runtime([&](const auto& runtime) { tasks = runtime.task_limit(); });
+        return tasks;
+    };
+    foresee_on<Workload>(made, given, Backend::beyond_limit, limit, chosen);
     into.push_back(std::move(made));
 }
 
@@ -244,11 +235,11 @@ void add_floor_row(const typename Workload::case_type& given, const backend_summ
     made.body = [given, run](session& line) {
         hold_to_cores(given.cores);
         measured_case<Workload> measured(line, given);
-        measured.measure(usage_so_far,
-                         [&](auto& work, const auto& which, std::uint32_t seed, auto&) {
-                             return run(work, which, seed);
-                         },
-                         unlimited, {});
+        measured.measure({[&](Workload& work, const auto& which, std::uint32_t seed, no_log&) {
+                              return run(work, which, seed);
+                          },
+                          {},
+                          usage_so_far});
     };
     into.push_back(std::move(made));
 }

@@ -16,6 +16,7 @@
 #include <overlap/thread_pool/thread_per_task.hpp>
 #include <overlap/thread_pool/thread_pool.hpp>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,11 @@ struct backend_summary {
     availability here;
 };
 
+/// What is done with a backend's runtime, for as long as there is one. Not the type of a function object,
+/// so that what makes a runtime is compiled once and, as it is not inlined, not for each use.
+template <class Runtime>
+using use_of = std::function<void(Runtime& runtime)>;
+
 /// Coroutines or fibers on a loop of type `Loop`.
 template <template <class> class Runtime, event_loop Loop>
 struct loop_backend {
@@ -47,11 +53,10 @@ struct loop_backend {
         return {Runtime<Loop>::name(), std::string(Loop::name()), Loop::available()};
     }
 
-    template <class Use>
-    auto with_runtime(Use use) const {
+    [[gnu::noinline]] void with_runtime(const use_of<runtime_type>& use) const {
         Loop loop;
-        Runtime<Loop> runtime(loop);
-        return use(runtime);
+        runtime_type runtime(loop);
+        use(runtime);
     }
 };
 
@@ -67,10 +72,9 @@ struct cores_backend {
         return {Runtime<Loop>::name(), std::string(Loop::name()), Loop::available()};
     }
 
-    template <class Use>
-    auto with_runtime(Use use) const {
-        Runtime<Loop> runtime;
-        return use(runtime);
+    [[gnu::noinline]] void with_runtime(const use_of<runtime_type>& use) const {
+        runtime_type runtime;
+        use(runtime);
     }
 };
 
@@ -84,10 +88,9 @@ struct plain_backend {
 
     [[nodiscard]] backend_summary summary() const { return {Runtime::name(), "", {}}; }
 
-    template <class Use>
-    auto with_runtime(Use use) const {
-        Runtime runtime;
-        return use(runtime);
+    [[gnu::noinline]] void with_runtime(const use_of<runtime_type>& use) const {
+        runtime_type runtime;
+        use(runtime);
     }
 };
 
@@ -113,6 +116,27 @@ using built_in_backends =
                  plain_backend<thread_pool>, plain_backend<thread_per_task, overflow::fails>,
                  plain_backend<process_pool, overflow::queues, true>,
                  plain_backend<process_per_task, overflow::fails, true>>;
+
+/// What makes their runtimes, compiled in backends.cpp.
+#define OVERLAP_BUILT_IN_BACKENDS(template_struct)                                                 \
+    template_struct plain_backend<sequential>;                                                     \
+    template_struct loop_backend<coroutine, uring_loop>;                                           \
+    template_struct loop_backend<coroutine, epoll_loop>;                                           \
+    template_struct loop_backend<coroutine, poll_loop>;                                            \
+    template_struct loop_backend<fiber, uring_loop>;                                               \
+    template_struct loop_backend<fiber, epoll_loop>;                                               \
+    template_struct loop_backend<fiber, poll_loop>;                                                \
+    template_struct cores_backend<sharded_coroutine, uring_loop>;                                  \
+    template_struct cores_backend<sharded_coroutine, epoll_loop>;                                  \
+    template_struct cores_backend<stealing_coroutine, uring_loop>;                                 \
+    template_struct cores_backend<stealing_coroutine, epoll_loop>;                                 \
+    template_struct cores_backend<sharded_fiber, uring_loop>;                                      \
+    template_struct cores_backend<sharded_fiber, epoll_loop>;                                      \
+    template_struct plain_backend<thread_pool>;                                                    \
+    template_struct plain_backend<thread_per_task, overflow::fails>;                               \
+    template_struct plain_backend<process_pool, overflow::queues, true>;                           \
+    template_struct plain_backend<process_per_task, overflow::fails, true>
+OVERLAP_BUILT_IN_BACKENDS(extern template struct);
 
 using no_backends = backend_list<>;
 

@@ -37,19 +37,27 @@ struct plugged_backend {
 
     [[nodiscard]] backend_summary summary() const { return {name, loop.name, loop.here}; }
 
-    template <class Use>
-    auto with_runtime(Use use) const {
+    [[gnu::noinline]] void with_runtime(const use_of<runtime_type>& use) const {
         loop_functions = load_loop(loop.path);
         if constexpr (makes_its_loops) {
             runtime_type runtime;
-            return use(runtime);
+            use(runtime);
         } else {
             measured_loop chosen;
             runtime_type runtime(chosen);
-            return use(runtime);
+            use(runtime);
         }
     }
 };
+
+/// As for the built-in ones.
+#define OVERLAP_PLUGGED_BACKENDS(template_struct)                                                  \
+    template_struct plugged_backend<coroutine>;                                                    \
+    template_struct plugged_backend<fiber>;                                                        \
+    template_struct plugged_backend<sharded_coroutine>;                                            \
+    template_struct plugged_backend<stealing_coroutine>;                                           \
+    template_struct plugged_backend<sharded_fiber>
+OVERLAP_PLUGGED_BACKENDS(extern template struct);
 
 /// Calls visit(backend) for each backend on `loop`.
 template <class Visit>

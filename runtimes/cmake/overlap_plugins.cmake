@@ -117,6 +117,7 @@ endfunction()
 function(overlap_plugin_conformance what)
     overlap_plugin_source(check_${what}.cpp conformance.cpp)
     overlap_plugin_executable(${NAME}_conformance overlap::check overlap::count_allocations)
+    target_compile_options(${NAME}_conformance PRIVATE ${OVERLAP_KIT_OPTIONS})
     set(tests)
     foreach(subject IN LISTS ARGN)
         add_test(NAME ${NAME}_conformance.${subject}
@@ -187,6 +188,7 @@ function(overlap_plugin_tour)
     overlap_plugin_source(tour.cpp tour.cpp)
     overlap_plugin_executable(${NAME}_tour overlap::coroutine overlap::loops GTest::gtest_main
                               GTest::gmock)
+    target_compile_options(${NAME}_tour PRIVATE ${OVERLAP_KIT_OPTIONS})
     gtest_discover_tests(${NAME}_tour TEST_PREFIX ${NAME}_tour. DISCOVERY_TIMEOUT 60
                          PROPERTIES TIMEOUT 300)
 endfunction()

@@ -63,9 +63,11 @@ protected:
         const std::uint16_t port = port_of(listener);
         std::jthread beside([&] { clients(port); });
         no_log log;
-        return Backend{}.with_runtime([&](auto& runtime) {
-            return run_root(runtime, [&] { return serve_all(runtime, given, descriptor, log); });
+        std::vector<std::uint64_t> echoed;
+        Backend{}.with_runtime([&](auto& runtime) {
+            echoed = run_root(runtime, [&] { return serve_all(runtime, given, descriptor, log); });
         });
+        return echoed;
     }
 };
 
@@ -158,7 +160,7 @@ TYPED_TEST(EchoServer, DescriptorsThatRunOutFailTheTasksWithoutOne) {
             few.rlim_cur =
                 static_cast<rlim_t>(unique_descriptor(::dup(descriptor)).get()) + enough_for;
             ::setrlimit(RLIMIT_NOFILE, &few);
-            return run_root(runtime, [&] { return serve_all(runtime, given, descriptor, log); });
+            run_root(runtime, [&] { return serve_all(runtime, given, descriptor, log); });
         });
         // Where a task may have ended before the next accepts, two descriptors can do for all.
         EXPECT_THAT(TypeParam{}.summary().name, testing::AnyOf("sequential", "thread_per_task"));
