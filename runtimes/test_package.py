@@ -240,6 +240,8 @@ def test_a_runtime_of_ones_own_is_checked_and_measured(installed):
         ("overlap_add_loop(NAME my HEADER no.hpp TYPE my::loop)", "no.hpp does not exist"),
         ("overlap_add_loop(NAME my/loop HEADER my.hpp TYPE my::loop)", "expected letters"),
         ("overlap_add_runtime(NAME my HEADER my.hpp TYPE t LIBS x)", "unexpected 'LIBS;x'"),
+        ("overlap_add_runtime(NAME my HEADER my.hpp TYPE t CORES 1)", "a number of cores, 2 to 64"),
+        ("overlap_add_loop(NAME my HEADER my.hpp TYPE t CORES 2)", "unexpected 'CORES;2'"),
         ("find_package(overlap REQUIRED COMPONENTS sails)", "sails"),
     ],
 )

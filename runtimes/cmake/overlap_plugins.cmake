@@ -37,25 +37,37 @@ function(overlap_add_loop)
     overlap_plugin_tour()
 endfunction()
 
-# overlap_add_runtime(NAME <name> HEADER <header> TYPE <type> [LIBRARIES <target>...])
+# overlap_add_runtime(NAME <name> HEADER <header> TYPE <type> [LIBRARIES <target>...] [CORES <number>])
 #
 # The same for a class that models one of the concepts in overlap/core/runtime.hpp and can be made
 # without arguments: <name>_conformance, and the benchmark binaries with <name> among the rows.
+#
+# CORES is for a runtime that runs tasks on several cores: one that can be made with their number, a
+# std::size_t, as well; made without, it is to use all cores that it may run on. The kit makes it with
+# this number, 2 or more, and holds it to the rules of runtimes on several cores, too.
 function(overlap_add_runtime)
     overlap_plugin_arguments(overlap_add_runtime ${ARGN})
     overlap_plugin_source(explain_runtime.cpp explain_runtime.cpp)
     add_library(${NAME}_explained STATIC ${source})
     overlap_plugin_target(${NAME}_explained overlap::core)
     overlap_plugin_first(${NAME}_explained)
-    overlap_plugin_conformance(runtime)
+    if(CORES)
+        overlap_plugin_conformance(cores_runtime)
+    else()
+        overlap_plugin_conformance(runtime)
+    endif()
     overlap_plugin_benchmarks(with_runtime)
 endfunction()
 
 # ---- what they are made of ----------------------------------------------------------------------
 
-# Sets NAME, HEADER (its full path), TYPE and LIBRARIES for the caller; complains in one line.
+# Sets NAME, HEADER (its full path), TYPE, LIBRARIES and CORES for the caller; complains in one line.
 macro(overlap_plugin_arguments command)
-    cmake_parse_arguments(given "" "NAME;HEADER;TYPE" "LIBRARIES" ${ARGN})
+    set(single NAME HEADER TYPE)
+    if("${command}" STREQUAL overlap_add_runtime)
+        list(APPEND single CORES)
+    endif()
+    cmake_parse_arguments(given "" "${single}" "LIBRARIES" ${ARGN})
     foreach(argument NAME HEADER TYPE)
         if(NOT given_${argument})
             message(FATAL_ERROR "${command}: ${argument} is missing; expected "
@@ -64,6 +76,10 @@ macro(overlap_plugin_arguments command)
         set(${argument} "${given_${argument}}")
     endforeach()
     set(LIBRARIES ${given_LIBRARIES})
+    set(CORES ${given_CORES})
+    if(DEFINED given_CORES AND NOT CORES MATCHES "^([2-9]|[1-5][0-9]|6[0-4])$")
+        message(FATAL_ERROR "${command}: CORES is '${CORES}', expected a number of cores, 2 to 64")
+    endif()
     if(given_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "${command}: unexpected '${given_UNPARSED_ARGUMENTS}'")
     endif()

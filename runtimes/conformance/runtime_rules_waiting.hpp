@@ -150,7 +150,7 @@ void required_tasks_that_yield_all_end() {
 
 /// Enough turns for another task to run, and time enough for its thread to start: on a busy machine a
 /// turn of a thread that yields may last milliseconds.
-class patience {
+class patient_turns {
 public:
     bool lasts() {
         return ++turns_ < 1000 ||
@@ -167,7 +167,7 @@ template <stackless_runtime Runtime>
 task_of<Runtime, bool>
 yield_until_another_runs(Runtime& runtime, std::atomic<std::uint32_t>* counts, std::size_t index) {
     if (index != 0) ++counts[0];
-    for (patience while_none; counts[0] == 0 && while_none.lasts();) co_await runtime.yield();
+    for (patient_turns while_none; counts[0] == 0 && while_none.lasts();) co_await runtime.yield();
     co_return counts[0] != 0;
 }
 
@@ -175,7 +175,7 @@ template <direct_runtime Runtime>
 task_of<Runtime, bool>
 yield_until_another_runs(Runtime& runtime, std::atomic<std::uint32_t>* counts, std::size_t index) {
     if (index != 0) ++counts[0];
-    for (patience while_none; counts[0] == 0 && while_none.lasts();) runtime.yield();
+    for (patient_turns while_none; counts[0] == 0 && while_none.lasts();) runtime.yield();
     return counts[0] != 0;
 }
 

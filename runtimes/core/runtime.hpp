@@ -28,6 +28,11 @@
 //   runtime.make_channel<T>(n)  A bounded channel: push(element) waits for room, pop() for an element,
 //                               std::nullopt once it is closed and empty. See coroutine/channel.hpp.
 //
+// Some run tasks on several cores, on a thread for each. A task runs on one thread from its start to its
+// end, and its descriptors are used there. Tasks of a gather compute at once on as many cores as there
+// are, and one that computes holds up those of its own thread alone. gather may be called by a task of
+// any of the threads, and run returns when the root has ended, whatever other tasks do.
+//
 // Some have deadlines, and some of those cancel:
 //
 //   runtime.accept(listener, t), connect(endpoint, t), read(fd, buffer, t)

@@ -1,10 +1,10 @@
 // A loop and runtimes under names of their own, to add to the suite as anybody's would be.
 #pragma once
 
+#include <overlap/cores/sharded_fiber.hpp>
 #include <overlap/coroutine/coroutine.hpp>
 #include <overlap/loops/epoll.hpp>
 #include <overlap/loops/poll.hpp>
-#include <overlap/sequential/sequential.hpp>
 
 #include <string_view>
 
@@ -14,7 +14,9 @@ struct loop : overlap::epoll_loop {
     static constexpr std::string_view name() { return "borrowed"; }
 };
 
-struct direct_runtime : overlap::sequential {
+/// On as many cores as it is told of.
+struct direct_runtime : overlap::sharded_fiber<overlap::poll_loop> {
+    using sharded_fiber::sharded_fiber;
     static const char* name() { return "borrowed_direct"; }
 };
 

@@ -29,6 +29,7 @@ PAIRED_HEADERS = [
             "tasks",
             "rules_io",
             "rules_waiting",
+            "rules_cores",
             "rules_deadlines",
             "rules_cancel",
             "rules_with_deadline",
