@@ -9,7 +9,8 @@ import pytest
 from overlap.base.building import logged
 from overlap.base.machine import ROOT
 from overlap.project import checks
-from overlap.project.checks import Counts, Step, read_junit, run_steps, run_with_report
+from overlap.project.checks import read_junit, run_with_report
+from overlap.project.lanes import LOWEST_PRIORITY, Counts, Step, one, run_steps
 
 CTEST = """<?xml version="1.0" encoding="UTF-8"?>
 <testsuite name="Linux-c++" tests="5" failures="1" disabled="1" skipped="2">
@@ -107,7 +108,7 @@ def waits_for(path):
     deadline = time.monotonic() + 60
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.001)
-    return checks.one(path.exists(), f"no {path}")
+    return one(path.exists(), f"no {path}")
 
 
 def makes(path, counts):
@@ -148,7 +149,7 @@ def test_a_step_waits_for_what_another_is_prepared_for(tmp_path):
     built = tmp_path / "built"
     steps = {
         "build": Step(prepare=lambda: makes(built, Counts(passed=1))),
-        "test": Step(lambda: checks.one(built.exists(), ""), after="build", lane="other"),
+        "test": Step(lambda: one(built.exists(), ""), after="build", lane="other"),
     }
     assert run_steps(list(steps), steps) == 0
     assert run_steps(["test"], steps) == 0  # Built before.
@@ -171,8 +172,8 @@ def test_a_lane_that_dies_is_a_failure():
 
 def test_builds_have_the_lowest_priority_and_tests_their_own():
     steps = {
-        "build": Step(prepare=lambda: checks.one(os.nice(0) == checks.LOWEST_PRIORITY, "")),
-        "test": Step(lambda: checks.one(os.nice(0) == priority, "")),
+        "build": Step(prepare=lambda: one(os.nice(0) == LOWEST_PRIORITY, "")),
+        "test": Step(lambda: one(os.nice(0) == priority, "")),
     }
     priority = os.nice(0)
     assert run_steps(list(steps), steps) == 0
