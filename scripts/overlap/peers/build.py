@@ -90,7 +90,7 @@ def describe(peer: Peer, build: Path) -> dict[str, Any]:
         build_peer(peer, build)
         hello = ask(told["command"], peer.folder)
         told["task_limit"] = hello["task_limit"]
-        told["version"] = joined(hello["version"], version_of(peer, build))
+        told["version"] = peer.dated(joined(hello["version"], version_of(peer, build)))
     except Unusable as error:
         told["skip"] = f"skipped: {error}"
     return told

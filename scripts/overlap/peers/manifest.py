@@ -84,6 +84,13 @@ def _files_of(need: dict[str, str]) -> list[str]:
     return HERE[kind](need[kind].replace("{packages}", str(PACKAGES)))
 
 
+def _is_years(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        _is_text(version) and type(year) is int and 1990 <= year < 2100
+        for version, year in value.items()
+    )
+
+
 # Files of this name with these endings are written beside the folder of this name.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<!\.json)(?<!\.new)")
 KEYS = {
@@ -103,9 +110,10 @@ KEYS = {
     "shares": ("a list of folders", _is_words),
     "build": ("a list of commands, each a list of words", _is_commands),
     "run": ("a command, a list of words", lambda value: _is_words(value) and value != []),
+    "released": ("a table of versions, as they begin, and the years they are of", _is_years),
     "version": ("a command, a list of words", lambda value: _is_words(value) and value != []),
 }
-DEFAULTS: dict[str, Any] = {"order": 100, "needs": [], "shares": [], "build": []}
+DEFAULTS: dict[str, Any] = {"order": 100, "needs": [], "shares": [], "build": [], "released": {}}
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,7 @@ class Peer:
     shares: list[str]
     build: list[list[str]]
     run: list[str]
+    released: dict[str, int]
     version: list[str]
 
     @classmethod
@@ -157,6 +166,13 @@ class Peer:
             for need in missing
         ]
         return list(dict.fromkeys(words))
+
+    def dated(self, version: str) -> str:
+        """With the year behind each version that it knows the year of."""
+        for begin, year in self.released.items():
+            pattern = rf"{re.escape(begin)}(?!\d)[^\s,]*"
+            version = re.sub(pattern, rf"\g<0> ({year})", version, count=1)
+        return version
 
     def tools(self) -> str:
         """What it needs as it is here, so that another version is another text: each file's place,

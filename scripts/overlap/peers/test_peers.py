@@ -53,7 +53,11 @@ def write_peer(folder, program=HELLO, **changes):
 
 def toml(value):
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
+        return (
+            "{ "
+            + ", ".join(f"{json.dumps(key)} = {toml(item)}" for key, item in value.items())
+            + " }"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(map(toml, value)) + "]"
     return json.dumps(value)
@@ -120,6 +124,7 @@ def test_two_peers_of_one_name_are_refused(tmp_path):
         ({"needs": [{"program": "go", "package": "golang-go"}]}, "needs: found "),
         ({"needs": [{"command": "go", "package": "go", "source": "a friend"}]}, "needs: found "),
         ({"needs": [{"command": "go", "file": "/go", "package": "go"}]}, "needs: found "),
+        ({"released": {"go1.19": "2022"}}, 'released: found {"go1.19": "2022"}, expected a table'),
         ({"colour": "red"}, "colour: unknown; expected name, language"),
     ],
 )
@@ -294,6 +299,14 @@ def test_a_version_command_that_fails_is_told_in_words(tmp_path, monkeypatch, co
     monkeypatch.setattr("overlap.peers.build.VERSION_DEADLINE_S", 0.3)
     folder = write_peer(tmp_path / "peers" / "old", version=command)
     assert told(folder, tmp_path / "build")["skip"] == f"skipped: its version command {words}"
+
+
+def test_versions_have_the_year_that_they_are_of(tmp_path):
+    years = {"fast 1.2": 2023, "Python 3": 2008, "slow 1": 1999, "Python 3.1": 2009}
+    folder = write_peer(tmp_path / "peers" / "old", released=years)
+    assert told(folder, tmp_path / "build")["version"] == "fast 1.2 (2023), Python 3 (2008)"
+    (peer,) = find_peers(tmp_path / "peers")
+    assert peer.dated("fast 1.20, Python 3.11.2") == "fast 1.20, Python 3.11.2 (2008)"
 
 
 def test_one_version_is_not_said_twice():
