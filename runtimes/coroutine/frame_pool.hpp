@@ -5,6 +5,7 @@
 #include <overlap/core/sanitizers.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <mutex>
 #include <new>
@@ -13,9 +14,11 @@
 
 namespace overlap {
 
-/// Each thread has its own lists of free frames, by size, so nothing is locked. A frame may be
-/// freed on another thread than it was made on. Memory is never given back to the system: what a
-/// thread leaves behind serves the next thread.
+/// Each thread has its own lists of free frames, by size, so nothing is locked. A frame may be freed on
+/// another thread than it was made on. A thread that has no frame left says so; whichever other frees one
+/// next gives away all that it has of that size, under a lock. So what one thread makes and another
+/// frees comes back. Memory is never given back to the system: what a thread leaves behind serves the next
+/// thread.
 ///
 /// Under AddressSanitizer every frame is a plain allocation, so that a frame used after its end is
 /// found.
@@ -31,7 +34,7 @@ public:
         if (!recycles || index >= class_count) return ::operator new(size);
         if (local_ == nullptr) adopt_lists();
         free_frame*& head = local_->free[index];
-        if (head == nullptr) return local_->carve(size_of(index));
+        if (head == nullptr && !refill(index)) return local_->carve(size_of(index));
         return std::exchange(head, head->next);
     }
 
@@ -46,6 +49,8 @@ public:
         // (no memory for the lists), the frame is lost rather than the program.
         if (local_ == nullptr && !try_adopt_lists()) return;
         local_->free[index] = ::new (frame) free_frame{local_->free[index]};
+        const lists* const who = wanted_[index].load(std::memory_order_relaxed);
+        if (who != nullptr && who != local_) give_away(index);
     }
 
 private:
@@ -58,6 +63,13 @@ private:
     struct free_frame {
         free_frame* next;
     };
+
+    /// The first frame of a list that nobody has.
+    struct spare_list {
+        free_frame* next;
+        spare_list* next_list;
+    };
+    static_assert(sizeof(spare_list) <= granule);
 
     static constexpr std::size_t class_of(std::size_t size) noexcept {
         return (size + granule - 1) / granule;
@@ -89,31 +101,59 @@ private:
         }
     };
 
-    /// Lists whose thread has ended.
-    struct orphanage {
+    /// What no thread has: frames that were given away, and all lists of threads that have ended.
+    struct common_stock {
         std::mutex mutex;
-        lists* first = nullptr;
+        std::array<std::atomic<spare_list*>, class_count> spare{};
+        lists* orphans = nullptr;
     };
 
-    static orphanage& orphans() {
-        static auto* const shared = new orphanage;  // Outlives every thread.
+    static common_stock& stock() {
+        static auto* const shared = new common_stock;  // Outlives every thread.
         return *shared;
+    }
+
+    /// Takes a list from the stock, if there is one, and asks for another before that is used up: who
+    /// waited until then would have to make new frames each time.
+    [[gnu::cold, gnu::noinline]] static bool refill(std::size_t index) noexcept {
+        wanted_[index].store(local_, std::memory_order_relaxed);
+        common_stock& shared = stock();
+        std::atomic<spare_list*>& first = shared.spare[index];
+        if (first.load(std::memory_order_relaxed) == nullptr) return false;
+        const std::lock_guard lock(shared.mutex);
+        spare_list* const list = first.load(std::memory_order_relaxed);
+        if (list == nullptr) return false;
+        first.store(list->next_list, std::memory_order_relaxed);
+        local_->free[index] = ::new (list) free_frame{list->next};
+        return true;
+    }
+
+    [[gnu::cold, gnu::noinline]] static void give_away(std::size_t index) noexcept {
+        wanted_[index].store(nullptr, std::memory_order_relaxed);
+        free_frame* const list = std::exchange(local_->free[index], nullptr);
+        common_stock& shared = stock();
+        const std::lock_guard lock(shared.mutex);
+        std::atomic<spare_list*>& first = shared.spare[index];
+        first.store(::new (list) spare_list{list->next, first.load(std::memory_order_relaxed)},
+                    std::memory_order_relaxed);
     }
 
     /// Its destructor runs when the thread ends.
     struct thread_end {
         ~thread_end() {
-            const std::lock_guard lock(orphans().mutex);
-            local_->next = std::exchange(orphans().first, local_);
+            const std::lock_guard lock(stock().mutex);
+            local_->next = std::exchange(stock().orphans, local_);
             local_ = nullptr;
         }
     };
 
     static void adopt_lists() {
-        orphanage& shared = orphans();
         {
+            common_stock& shared = stock();
             const std::lock_guard lock(shared.mutex);
-            if (shared.first != nullptr) local_ = std::exchange(shared.first, shared.first->next);
+            if (shared.orphans != nullptr) {
+                local_ = std::exchange(shared.orphans, shared.orphans->next);
+            }
         }
         if (local_ == nullptr) local_ = new lists;
         static thread_local thread_end give_back;
@@ -130,6 +170,8 @@ private:
     }
 
     static inline constinit thread_local lists* local_ = nullptr;
+    /// By size, whose thread has run out of frames; compared, and never followed.
+    static inline constinit std::array<std::atomic<const lists*>, class_count> wanted_{};
 };
 
 }  // namespace overlap

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <semaphore>
 #include <set>
 #include <thread>
 #include <vector>
@@ -77,6 +78,43 @@ TEST_F(frame_pool_test, a_thread_inherits_from_one_that_has_ended) {
     std::thread([&] { left_behind = make_and_free(304); }).join();
     std::thread([&] { inherited = make_and_free(304); }).join();
     EXPECT_EQ(inherited, left_behind);
+}
+
+/// Makes frames here and frees them on another thread, round by round; returns how many different ones
+/// there ever were. `here_too` of each round are freed here, so that both threads free some.
+std::size_t frames_made(std::size_t size, int rounds, std::size_t frames_a_round,
+                        std::size_t here_too) {
+    std::vector<void*> frames(frames_a_round);
+    std::binary_semaphore made(0);
+    std::binary_semaphore freed(0);
+    std::jthread frees([&] {
+        for (int round = 0; round < rounds; ++round) {
+            made.acquire();
+            for (std::size_t i = here_too; i < frames.size(); ++i) {
+                frame_pool::release(frames[i], size);
+            }
+            freed.release();
+        }
+    });
+    std::set<std::uintptr_t> ever;
+    for (int round = 0; round < rounds; ++round) {
+        for (void*& frame : frames) {
+            frame = frame_pool::allocate(size);
+            ever.insert(number(frame));
+        }
+        for (std::size_t i = 0; i < here_too; ++i) frame_pool::release(frames[i], size);
+        made.release();
+        freed.acquire();
+    }
+    return ever.size();
+}
+
+TEST_F(frame_pool_test, frames_freed_on_another_thread_come_back) {
+    // Sizes that nobody else in this program uses.
+    EXPECT_LE(frames_made(1552, 30, 200, 0), 3U * 200) << "of 6,000";
+    EXPECT_LE(frames_made(1568, 30, 200, 1), 3U * 200) << "of 6,000";
+    EXPECT_LE(frames_made(1584, 30, 200, 100), 3U * 200) << "of 6,000";
+    EXPECT_LE(frames_made(1600, 30, 1, 0), 3U) << "of 30";
 }
 
 TEST(frame_pool_any_build_test, frames_are_aligned_and_apart) {
