@@ -28,24 +28,6 @@ void require_cancelling() {
     if (!cancelling_runtime<Runtime>) throw does_not_apply("needs a runtime that cancels tasks");
 }
 
-/// Of tasks that are to be cancelled: how many began, cleaned up, and went on to their ends.
-struct task_counts {
-    std::size_t begun = 0;
-    std::size_t cleaned_up = 0;
-    std::size_t went_on = 0;
-};
-
-class counted_clean_up {
-public:
-    explicit counted_clean_up(task_counts& counts) noexcept : counts_(counts) { ++counts_.begun; }
-    counted_clean_up(const counted_clean_up&) = delete;
-    counted_clean_up& operator=(const counted_clean_up&) = delete;
-    ~counted_clean_up() { ++counts_.cleaned_up; }
-
-private:
-    task_counts& counts_;
-};
-
 /// Longer than it takes to cancel a task, and soon over for one that is not.
 inline constexpr std::chrono::milliseconds long_wait{300};
 

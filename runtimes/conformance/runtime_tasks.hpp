@@ -395,4 +395,22 @@ task_of<Runtime, int> throw_out_of_range(Runtime&, const char* why) {
     return 0;
 }
 
+/// Of tasks that are to be cancelled: how many began, cleaned up, and went on to their ends.
+struct task_counts {
+    std::size_t begun = 0;
+    std::size_t cleaned_up = 0;
+    std::size_t went_on = 0;
+};
+
+class counted_clean_up {
+public:
+    explicit counted_clean_up(task_counts& counts) noexcept : counts_(counts) { ++counts_.begun; }
+    counted_clean_up(const counted_clean_up&) = delete;
+    counted_clean_up& operator=(const counted_clean_up&) = delete;
+    ~counted_clean_up() { ++counts_.cleaned_up; }
+
+private:
+    task_counts& counts_;
+};
+
 }  // namespace overlap::conformance
