@@ -37,7 +37,11 @@ public:
         bytes_ += text;
         return *this;
     }
-    message_writer& text(std::string_view text) { return bytes(text).bytes({"", 1}); }
+    message_writer& text(std::string_view text) {
+        bytes_ += text;
+        bytes_ += '\0';
+        return *this;
+    }
     void end() {
         const std::size_t size = bytes_.size() - start_;
         for (std::size_t i = 0; i < 4; ++i) {

@@ -83,8 +83,8 @@ task<void> postgresql_close(postgresql_session<Runtime>& session) {
             session.protocol().begin_close();
             co_await exchange(session.where(), session.descriptor(), session.protocol());
         }
-    } catch (const std::system_error&) {  // Who is gone has ended it.
-    }
+        // NOLINTNEXTLINE(bugprone-empty-catch): who is gone has ended it.
+    } catch (const std::system_error&) {}
     const int descriptor = std::exchange(session.descriptor(), -1);
     if (descriptor >= 0) co_await session.where().close(descriptor);
 }
@@ -96,8 +96,8 @@ void postgresql_close(postgresql_session<Runtime>& session) {
             session.protocol().begin_close();
             exchange(session.where(), session.descriptor(), session.protocol());
         }
-    } catch (const std::system_error&) {  // Who is gone has ended it.
-    }
+        // NOLINTNEXTLINE(bugprone-empty-catch): who is gone has ended it.
+    } catch (const std::system_error&) {}
     const int descriptor = std::exchange(session.descriptor(), -1);
     if (descriptor >= 0) session.where().close(descriptor);
 }

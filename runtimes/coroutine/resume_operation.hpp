@@ -87,6 +87,7 @@ struct in_frame_operation : Operation {
 
     [[nodiscard]] std::coroutine_handle<> waiter() const noexcept {
         const auto place = reinterpret_cast<std::uintptr_t>(this) - this->tag * unit;
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): a frame is found by where its operation lies.
         return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(place));
     }
 

@@ -143,12 +143,13 @@ def direct_twins() -> Counts:
 
 
 def tidy_rooms() -> dict[str, list[str]]:
-    """By folder what clang-tidy checks: every source of bench/, every header of runtimes/. Tests are
-    left out: they would take most of the time and ship nothing."""
+    """By folder what clang-tidy checks: every source of bench/, every header of runtimes/, which go
+    together. Tests are left out: they would take most of the time and ship nothing."""
     rooms: dict[str, list[str]] = {}
     for name in tracked("bench/*/*.cpp", "runtimes/*/*.hpp"):
         if not name.endswith("_test.cpp"):
-            rooms.setdefault("/".join(Path(name).parts[:2]), []).append(name)
+            folders = Path(name).parts[: 1 if name.endswith(".hpp") else 2]
+            rooms.setdefault("/".join(folders), []).append(name)
     return rooms
 
 
@@ -170,12 +171,17 @@ def clang_tidy() -> Counts:
         names = [re.sub("^runtimes/", "overlap/", name) for name in rooms[room]]
         source.write_text("".join(f'#include "{name}"\n' for name in names))
         command = ["clang-tidy-19", "--quiet", "--checks=-bugprone-suspicious-include"]
-        command += [f"--header-filter=/({room}|{names[0].rpartition('/')[0]})/", str(source), "--"]
-        beside = (each for each in commands if each["file"].startswith(f"{ROOT}/{room}/"))
-        flags = shlex.split(next(beside, commands[0])["command"])
-        command += [flag for flag in flags if re.match("-[DI]|-std", flag)]
-        command += [f"-I{at}" for flag, at in zip(flags, flags[1:]) if flag == "-isystem"]
-        command += [f"-I{directory / 'include'}"]
+        shown = re.sub("^runtimes$", "overlap/[a-z_]+", room)  # The interface in C is beside them.
+        command += [f"--header-filter=/{shown}/", str(source), "--"]
+        beside = [each for each in commands if each["file"].startswith(f"{ROOT}/{room}/")]
+        flags: dict[str, str] = {}  # The first definition of each macro.
+        for each in beside or commands[:1]:
+            given = shlex.split(each["command"])
+            wanted = [flag for flag in given if re.match("-[DI]|-std", flag)]
+            wanted += [f"-I{at}" for flag, at in zip(given, given[1:]) if flag == "-isystem"]
+            for flag in wanted:
+                flags.setdefault(flag.partition("=")[0], flag)
+        command += [*flags.values(), f"-I{directory / 'include'}"]
         ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         return ran.stdout + ran.stderr if ran.returncode else ""
 
