@@ -1,4 +1,4 @@
-"""Includes point down only: which part of the project may include which.
+"""Includes point down only, and no file or folder grows too large: which part of the project may include which.
 
     bench -> runtimes/{cores, coroutine, fiber, thread_pool, process, mpi, sequential, floor} -> core
     clients -> coroutine;  cores -> {coroutine, fiber};  foreign_loops -> loops -> core;  conformance -> core;  plugin -> core
@@ -15,9 +15,11 @@ nothing in runtimes/ ever includes bench/.
 import re
 from pathlib import Path
 
+LONGEST_FILE = 450  # In lines: a longer one is more than one idea.
 IMPORT = re.compile(r"^[ \t]*from overlap\.(\w+)\S* import", re.MULTILINE)
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 SOURCES = (".hpp", ".cpp", ".h", ".c")
+LANGUAGES = (*SOURCES, ".py", ".js", ".mjs", ".go", ".rs", ".java", ".erl", ".hs", ".ml", ".cmake")
 
 # Beside its own, the parts that a part of runtimes/ may include. One that is not listed may include
 # what a plug-in from outside could: the core and the rules.
@@ -133,3 +135,17 @@ def import_violations(package: Path) -> list[str]:
                     name = f"{folder.name}/{module.name}"
                     violations.append(f"{name}: must not import overlap.{found[1]}")
     return violations
+
+
+def long_files(root: Path, files: list[str]) -> list[str]:
+    """One line for each of the sources that has grown too long."""
+    lengths = {
+        name: len((root / name).read_text(encoding="utf-8").splitlines())
+        for name in files
+        if name.endswith(LANGUAGES)
+    }
+    return [
+        f"{name}: {length} lines, at most {LONGEST_FILE}"
+        for name, length in lengths.items()
+        if length > LONGEST_FILE
+    ]

@@ -1,7 +1,14 @@
 import pytest
 
 from overlap.base.machine import ROOT
-from overlap.project.include_rules import MOST_MODULES, import_violations, include_violations
+from overlap.project.checks import tracked
+from overlap.project.include_rules import (
+    LONGEST_FILE,
+    MOST_MODULES,
+    import_violations,
+    include_violations,
+    long_files,
+)
 
 
 def test_includes_of_this_project_point_down():
@@ -10,6 +17,18 @@ def test_includes_of_this_project_point_down():
 
 def test_imports_of_the_scripts_point_down():
     assert import_violations(ROOT / "scripts" / "overlap") == []
+
+
+def test_no_file_of_this_project_is_too_long():
+    assert long_files(ROOT, tracked("*")) == []
+
+
+def test_a_file_that_is_too_long_is_named(tmp_path):
+    (tmp_path / "a.py").write_text("\n" * LONGEST_FILE)
+    (tmp_path / "b.hpp").write_text("\n" * (LONGEST_FILE + 1))
+    assert long_files(tmp_path, ["a.py", "b.hpp"]) == [
+        f"b.hpp: {LONGEST_FILE + 1} lines, at most {LONGEST_FILE}"
+    ]
 
 
 def test_an_import_upwards_and_a_folder_that_is_too_large_are_named(tmp_path):
