@@ -4,6 +4,7 @@
 #include "bench/harness/answers.hpp"
 #include "bench/harness/backends.hpp"
 #include "bench/harness/flights.hpp"
+#include "bench/harness/full_runs.hpp"
 #include "bench/harness/main_program.hpp"
 #include "bench/harness/options.hpp"
 #include "bench/harness/plugged_loop.hpp"
@@ -64,10 +65,12 @@ public:
     void measure(const backend_run<Workload>& run) {
         if (line_.why() == purpose::measure_memory) return measure_memory(run);
         no_log nothing;
-        const double once_s = measure_once("warm_up", 1, warm_up_, run, run.plain, nothing);
+        const double once_s =
+            measure_once(warm_up_label<Workload>(given_), 1, warm_up_, run, run.plain, nothing);
         const std::size_t repeat = repetitions(given_.repeat, once_s);
         for (std::size_t i = 0; i < given_.iterations; ++i) {
-            measure_once("iteration", repeat, given_, run, run.plain, nothing);
+            measure_once(iteration_label<Workload>(given_, i), repeat, given_, run, run.plain,
+                         nothing);
         }
         if (line_.why() == purpose::measure_trace && run.traced) measure_trace(run);
     }
@@ -155,7 +158,7 @@ row plain_row(const typename Workload::case_type& given, const std::string& back
     made.tasks = given.task_count();
     made.work_items = Workload::work_items(given);
     made.unit = Workload::unit;
-    made.iterations = given.iterations;
+    made.iterations = counted_runs<Workload>(given);
     made.can_stretch = Workload::can_stretch(given);
     return made;
 }

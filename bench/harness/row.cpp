@@ -79,9 +79,18 @@ private:
         std::string gates;
     };
 
+    /// A run of the whole case.
+    struct full_run {
+        counters figures;
+        std::string gates;
+        double counted_s = 0;  ///< For which the processor's time was counted.
+        double beside_s = 0;   ///< Of the processor's time, what may not be the run's.
+    };
+
     void measure_time(outcome& found) {
         child process(options_.trace ? purpose::measure_trace : purpose::measure, {}, row_.body);
-        std::vector<counters> runs;
+        std::optional<full_run> cold;
+        std::vector<full_run> later;
         counters traced;
         const auto begin = clock::now();
         auto last_iteration = begin;
@@ -102,23 +111,22 @@ private:
             if (kind == "traced") traced["wall_s"] = figures.at("wall_s");
             for (const auto& [name, value] : load_.figures) figures[name] = value;
             const std::string gates = std::exchange(load_, {}).gates;
-            if (kind == "iteration") {
+            if (kind == "cold" || kind == "iteration") {
                 last_iteration = clock::now();
                 complete(figures, row_, counted_s);
                 const double beside_s = rounded ? rounded.mapped() : harness_cpu_s;
-                expect_possible(std::max(0.0, figures.at("cpu_s") - beside_s) / counted_s,
-                                "cores kept busy",
-                                row_.cores != 0 ? row_.cores : available_cores());
-                found.walls_s.push_back(figures.at("wall_s"));
-                if (!gates.empty()) found.gates = gates;
-                runs.push_back(std::move(figures));
+                full_run run{std::move(figures), gates, counted_s, beside_s};
+                if (kind == "cold") {
+                    cold = std::move(run);
+                } else {
+                    later.push_back(std::move(run));
+                }
             } else if (kind == "traced" || kind == "flights") {
                 traced.merge(figures);
             }
         }
         expect_plain_end(process);
-        if (runs.size() != row_.iterations) throw std::runtime_error("failed: ended too early");
-        found.figures = medians(runs);
+        take_runs(found, cold, std::move(later));
         found.figures["sample_s"] = std::chrono::duration<double>(last_iteration - begin).count();
         if (!traced.empty()) {
             found.figures["concurrency"] = traced.at("spans_s") / traced.at("wall_s");
@@ -127,6 +135,28 @@ private:
         }
         found.figures["verified"] = 1;
         if (!found.gates.empty()) leave_out_latencies(found.figures);
+    }
+
+    /// Where there is but one run, it is the first one, and its figures are the sample's all the same.
+    void take_runs(outcome& found, const std::optional<full_run>& cold,
+                   std::vector<full_run> later) const {
+        const std::size_t later_runs = later.size();
+        if (later.empty() && cold) later.push_back(*cold);
+        if (later.size() != row_.iterations) throw std::runtime_error("failed: ended too early");
+        std::vector<counters> counted;
+        for (full_run& run : later) {
+            expect_possible(std::max(0.0, run.figures.at("cpu_s") - run.beside_s) / run.counted_s,
+                            "cores kept busy", row_.cores != 0 ? row_.cores : available_cores());
+            found.walls_s.push_back(run.figures.at("wall_s"));
+            if (!run.gates.empty()) found.gates = run.gates;
+            counted.push_back(std::move(run.figures));
+        }
+        found.figures = medians(counted);
+        if (!cold) return;
+        found.figures["later_runs"] = static_cast<double>(later_runs);
+        if (later_runs != 0 && !cold->gates.empty()) return;
+        found.figures["cold_wall_s"] = cold->figures.at("wall_s");
+        found.figures["cold_cpu_per_task_s"] = cold->figures.at("cpu_per_task_s");
     }
 
     static void leave_out_latencies(counters& figures) {

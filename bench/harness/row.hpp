@@ -22,10 +22,10 @@ struct row {
     std::size_t tasks = 0;       ///< At once or one by one, as the backend does; echo: connections.
     std::size_t work_items = 0;  ///< What `_per_task` figures are divided by; echo: messages.
     const char* unit = "task";   ///< What a work item is called.
-    std::size_t iterations = 1;
-    double expected_s = 0;      ///< Of one iteration, roughly; 0: unknown.
-    std::string skip;           ///< Why it cannot be measured here, in words; empty: it can.
-    std::string language = {};  ///< Of a peer, as its model and its version.
+    std::size_t iterations = 1;  ///< Runs that a sample's figures are medians of.
+    double expected_s = 0;       ///< Of one iteration, roughly; 0: unknown.
+    std::string skip;            ///< Why it cannot be measured here, in words; empty: it can.
+    std::string language = {};   ///< Of a peer, as its model and its version.
     std::string model = {};
     std::string version = {};
     std::size_t cores = 0;  ///< That it may keep busy, on whatever machines; 0: those of this.
@@ -48,8 +48,8 @@ struct measuring_options {
 /// What a row came to: an error in words, or figures.
 struct outcome {
     std::string error;
-    std::vector<double> walls_s;  ///< By iteration.
-    counters figures;             ///< Medians over the iterations.
+    std::vector<double> walls_s;  ///< Of the runs that count.
+    counters figures;             ///< Medians over them, and what the first run came to.
     /// Why the load says that rate and latency are not the server's, in words; then they are no
     /// figures. Empty if they are.
     std::string gates = {};

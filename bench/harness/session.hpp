@@ -53,6 +53,8 @@ struct server_load {
     std::string arrivals;      ///< Of an open loop, as echo_load calls them.
     std::uint32_t work = 0;    ///< Steps of xorshift32 that some messages ask for; 0: none does.
     std::size_t one_in = 0;    ///< How many messages there are for one that does.
+
+    bool operator==(const server_load&) const = default;
 };
 
 /// The measuring process's end of the line to the benchmark binary.
@@ -71,7 +73,7 @@ public:
     /// Runs `timed` and reports what that cost, divided by `repeat` where it is a sum. `usage` adds
     /// up what the process and its children have used so far. `figures_of` is given the wall time
     /// in seconds, checks what was done, and returns the counters that only the workload knows.
-    /// `label` is "warm_up", "iteration" or "traced". Returns the wall time of one repetition.
+    /// `label` is "warm_up", "cold", "iteration" or "traced". Returns the wall time of one repetition.
     double run(const std::string& label, std::size_t repeat,
                const std::function<process_usage()>& usage, const std::function<void()>& timed,
                const std::function<counters(double wall_s)>& figures_of);

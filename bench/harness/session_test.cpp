@@ -115,6 +115,37 @@ TEST(Measure, GivesMediansOverTheIterations) {
     EXPECT_EQ(found.figures.count("concurrency"), 0U);
 }
 
+/// Runs by how session::run() is told to call them, each with a value of its own.
+row with_runs(std::vector<std::pair<std::string, double>> runs) {
+    return with_body([runs](session& line) {
+        for (const auto& [label, value] : runs) {
+            const counters found{{"value", value}};
+            line.run(label, 1, own_usage, [] {}, [&](double) { return found; });
+        }
+    });
+}
+
+TEST(Measure, TellsTheFirstRunApartFromTheLaterOnes) {
+    row made = with_runs({{"warm_up", 9}, {"cold", 5}, {"iteration", 1}, {"iteration", 2}});
+    made.iterations = 2;
+    const outcome found = measure(made, plain());
+    EXPECT_EQ(found.error, "");
+    EXPECT_EQ(found.walls_s.size(), 2U);
+    EXPECT_EQ(found.figures.at("value"), 1.5) << "of the later ones";
+    EXPECT_EQ(found.figures.at("later_runs"), 2);
+    EXPECT_GT(found.figures.at("cold_wall_s"), 0);
+    EXPECT_EQ(found.figures.count("cold_cpu_per_task_s"), 1U);
+}
+
+TEST(Measure, TakesTheFirstRunWhereThereIsNoOther) {
+    const outcome found = measure(with_runs({{"warm_up", 9}, {"cold", 5}}), plain());
+    EXPECT_EQ(found.error, "");
+    EXPECT_EQ(found.figures.at("value"), 5);
+    EXPECT_EQ(found.figures.at("later_runs"), 0);
+    EXPECT_EQ(found.figures.at("cold_wall_s"), found.figures.at("wall_s"));
+    EXPECT_EQ(found.walls_s.size(), 1U);
+}
+
 TEST(Measure, TellsWhatWentWrongInWords) {
     const auto error_of = [](std::function<void(session&)> body, double timeout_s = 30) {
         measuring_options options = plain();

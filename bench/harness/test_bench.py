@@ -79,6 +79,53 @@ def test_memory_of_a_task_is_had_where_starting_all_takes_longer_than_they_sleep
     assert row["peak_memory_bytes"] > 1000 * row["bytes_per_task"]
 
 
+RUNS = """
+[sleeps.once]
+tasks = 3
+delay_s = 0.002
+[sleeps.thrice]
+tasks = 3
+delay_s = 0.002
+iterations = 3
+[sleeps.yields]
+tasks = 3
+delay_s = 0
+iterations = 3
+[gather.many]
+fan_out = 1000
+repeat = 10
+iterations = 2
+[echo.brief]
+connections = 2
+messages = 1
+bytes = 64
+[echo.long]
+connections = 2
+messages = 20
+bytes = 64
+"""
+
+
+def test_the_first_run_of_a_case_in_its_process_is_told_apart(tmp_path):
+    specification = tmp_path / "runs.toml"
+    specification.write_text(RUNS)
+    backends = "--backend=floor,coroutine:epoll,process_pool"
+    for name, row in rows("sleeps", specification, backends).items():
+        case = name.split("/")[1]
+        # The warm-up of sleeps does not sleep; that of tasks that do not sleep is a run like any other.
+        assert row["later_runs"] == {"once": 0, "thrice": 2, "yields": 3}[case], name
+        assert row["iterations"] == max(row["later_runs"], 1)
+        assert row["cold_wall_s"] >= (0 if case == "yields" else 0.002)
+        assert row["cold_cpu_per_task_s"] >= 0
+        if case == "once":
+            assert row["cold_wall_s"] == row["wall_s"]
+    for name, row in rows("gather", specification, backends).items():
+        assert row["later_runs"] == 2 and row["cold_wall_s"] > 0, name
+    for name, row in rows("echo", specification, backends).items():
+        if not str(row.get("error_message")).startswith(WITHOUT_A_ROW):
+            assert row["later_runs"] == (1 if "brief" in name else 0), name
+
+
 def test_tasks_that_end_before_others_begin_have_a_peak_and_no_memory_a_task(tmp_path):
     specification = tmp_path / "many.toml"
     specification.write_text("[gather.many]\nfan_out = 1000\n")

@@ -5,6 +5,7 @@
 
 #include "bench/harness/answers.hpp"
 #include "bench/harness/backend_rows.hpp"
+#include "bench/harness/full_runs.hpp"
 #include "bench/peers/peer.hpp"
 
 #include <overlap/core/cores.hpp>
@@ -32,23 +33,23 @@ public:
     }
 
     void measure() {
-        const double once_s = measure_once("warm_up", 1, Workload::warm_up(given_), false);
+        const double once_s = measure_once(warm_up_label<Workload>(given_), 1, true, false);
         const std::size_t repeat = repetitions(given_.repeat, once_s);
         for (std::size_t i = 0; i < given_.iterations; ++i) {
-            measure_once("iteration", repeat, given_, false);
+            measure_once(iteration_label<Workload>(given_, i), repeat, false, false);
         }
-        if (line_.why() == purpose::measure_trace) measure_once("traced", 1, given_, true);
+        if (line_.why() == purpose::measure_trace) measure_once("traced", 1, false, true);
         process_.end();
     }
 
 private:
-    double measure_once(const std::string& label, std::size_t repeat, const case_type& given,
-                        bool trace) {
+    double measure_once(const std::string& label, std::size_t repeat, bool warm_up, bool trace) {
+        const case_type given = warm_up ? Workload::warm_up(given_) : given_;
         const std::uint32_t seed = seeds_.next();
         process_.send({{"request", "run"},
                        {"workload", case_type::workload},
                        {"case", given_.name},
-                       {"warm_up", label == "warm_up"},
+                       {"warm_up", warm_up},
                        {"seed", seed},
                        {"repeat", repeat},
                        {"trace", trace}});

@@ -40,6 +40,7 @@ def test_ranks_do_every_workload_but_echo(small, workload):
     for name, row in found.items():
         assert row.get("verified") == 1, (name, row.get("error_message"))
         assert row["startup_s"] > 0 and row["peak_memory_bytes"] > 1e6
+        assert row["later_runs"] == (1 if workload == "gather" else 0) and row["cold_wall_s"] > 0
         assert 0 <= row["useful_parallelism"] <= row["parallelism"] * 1.05 + 0.05
         inner = 12 if name.startswith("gather/tree") else 2
         assert 1 <= row["peak_in_flight"] <= 2 + inner

@@ -5,6 +5,7 @@
 #include "bench/harness/answers.hpp"
 #include "bench/harness/backend_rows.hpp"
 #include "bench/harness/flights.hpp"
+#include "bench/harness/full_runs.hpp"
 #include "bench/mpi/rank_rows.hpp"
 #include "bench/peers/clock.hpp"
 #include "bench/peers/peer.hpp"
@@ -46,7 +47,8 @@ public:
         if (line_.why() == purpose::measure_memory) return measure_memory();
         measure_lines();
         const bool trace = line_.why() == purpose::measure_trace;
-        double once_s = measure_once("warm_up", 1, Workload::warm_up(given_), false);
+        double once_s =
+            measure_once(warm_up_label<Workload>(given_), 1, Workload::warm_up(given_), false);
         std::size_t repeat = repetitions(given_.repeat, once_s);
         if (repeat > 1) {
             // The first gather of a program that is compiled as it runs says little of the next.
@@ -55,7 +57,7 @@ public:
         }
         if (would_take_too_long(once_s, repeat * given_.iterations + (trace ? 2 : 1))) return;
         for (std::size_t i = 0; i < given_.iterations; ++i) {
-            measure_once("iteration", repeat, given_, false);
+            measure_once(iteration_label<Workload>(given_, i), repeat, given_, false);
         }
         if (!trace) return;
         line_.report("flights", measure_flights().figures());

@@ -90,6 +90,9 @@ def test_every_peer_does_every_workload(name, workload, small, here):
             continue
         assert row.get("verified") == 1, (row_name, row.get("error_message"))
         assert row["startup_s"] > 0 and row["cpu_s"] >= 0
+        assert row["later_runs"] >= 0 and row["cold_wall_s"] > 0
+        if row_name.startswith(("gather/", "sleeps/listed/")):
+            assert row["later_runs"] == 1
         most = min(tasks[row_name], peer["task_limit"] or 1_000_000)
         inner_tasks = 2 if "/tree/" in row_name else 0  # Their children are in flight beside them.
         assert 1 <= row["peak_in_flight"] <= most + inner_tasks * most

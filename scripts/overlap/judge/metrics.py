@@ -68,6 +68,14 @@ METRICS = {
     for metric in (
         Metric("wall", "wall time", (("wall_s",),), FASTER, seconds),
         Metric("cpu", "CPU time per task", (("cpu_per_task_s",), ("cpu_s",)), FASTER, seconds),
+        Metric("cold", "wall time of the first run", (("cold_wall_s",),), FASTER, seconds),
+        Metric(
+            "cold-cpu",
+            "CPU time of the first run per task",
+            (("cold_cpu_per_task_s",),),
+            FASTER,
+            seconds,
+        ),
         Metric("memory", "memory per further task", (("bytes_per_task",),), LESS, byte_count),
         Metric("peak", "peak memory", (("peak_memory_bytes",),), LESS, byte_count),
         Metric(

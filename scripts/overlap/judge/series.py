@@ -34,7 +34,7 @@ def _is_behind(gates: Sequence[str], counter: str) -> bool:
     what it measured: replies waited in its queue, not in the server's."""
     if any(gate.startswith(OF_SERVER) for gate in gates):
         return not counter.startswith(("bytes_per_task", "peak_memory", "generator_", "offered_"))
-    times = ("wall_s", "wall_per_task_s", "tasks_per_s", "slowest_connection_ratio")
+    times = ("wall_s", "cold_wall_s", "wall_per_task_s", "tasks_per_s", "slowest_connection_ratio")
     return bool(gates) and (counter in times or counter.startswith("latency_"))
 
 

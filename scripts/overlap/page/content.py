@@ -7,6 +7,7 @@ from typing import Any
 from overlap.base.units import plain
 from overlap.judge.comparison import Case, Cell, Comparison, Question
 from overlap.judge.curves import is_swept, split_name
+from overlap.judge.first_runs import figure, which_runs
 from overlap.judge.metrics import METRICS, Metric
 from overlap.judge.series import Series, Source, gate_name
 from overlap.judge.verdicts import MARGIN, Verdict
@@ -190,7 +191,7 @@ def _figure(cell: Cell, metric: Metric) -> Figure:
     series = cell.series
     if series.values:
         glyph = cell.verdict.value if cell.verdict else ""
-        return Figure(metric.show(series.middle()), glyph)
+        return Figure(figure(series, metric), glyph)
     return Figure(short_words(series), said=True)
 
 
@@ -210,6 +211,7 @@ def _about(case: Case) -> str:
 
 
 def _notes(rows: Sequence[Series]) -> Iterator[str]:
+    yield from which_runs([row for row in rows if not row.words])
     yield from gate_notes(rows)
     for row in rows:
         if row.by_block and row.error:

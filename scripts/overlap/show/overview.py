@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from overlap.base.exits import UsageError
 from overlap.base.units import NOT_MEASURED, digits
+from overlap.judge.first_runs import figure
 from overlap.judge.metrics import METRICS, Metric
 from overlap.records.files import Records
 from overlap.records.models import is_absent, model_of, place_of
@@ -68,7 +69,7 @@ def _cell(row: Series | None, metric: Metric) -> str:
     if row.words:
         return row.words
     seen = row.seen_by(metric)
-    return seen.words if seen.words.startswith(GENERATOR_BOUND) else metric.show(seen.middle())
+    return seen.words if seen.words.startswith(GENERATOR_BOUND) else figure(row, metric)
 
 
 def standing(records: Records) -> str:

@@ -16,6 +16,8 @@ from overlap.base.units import (
     share,
 )
 from overlap.judge.curves import is_swept
+from overlap.judge.first_runs import FIRST, LATER_RUNS, first_run, is_of_first_run, which_runs
+from overlap.judge.metrics import METRICS
 from overlap.judge.series import GATED_SHARE, GENERATOR_BOUND, Series, from_records, gate_name
 from overlap.records.files import Records
 from overlap.records.models import OWN_VERSION, is_absent, language_of, model_of, place_of
@@ -35,6 +37,14 @@ def _spread(row: Series) -> str:
 def _wall(row: Series, _: Series | None) -> str:
     wall_s = row.median_of("wall_s")
     return gate_name(row.gate) if wall_s is None and row.gate else seconds(wall_s)
+
+
+def _first_run(row: Series, _: Series | None) -> str:
+    if is_of_first_run(row):
+        return "is this"
+    found = [first_run(row, METRICS[name]) for name in FIRST]
+    shown = ["=" if value is None else seconds(value) for value in found]
+    return "=" if found == [None, None] else " / ".join(shown)
 
 
 def _percentiles(prefix: str) -> Cell:
@@ -106,6 +116,10 @@ USEFUL: tuple[Column, Cell] = (
 )
 
 
+# What the first run of the case in a process came to, where that is not what later ones do.
+FIRST_RUN: tuple[Column, Cell] = (Column("first run: wall / CPU", optional=3), _first_run)
+
+
 def _has_peers(rows: Sequence[Series]) -> bool:
     return any(row.row.model for row in rows)
 
@@ -122,6 +136,7 @@ def _columns(rows: Sequence[Series]) -> list[tuple[Column, Cell]]:
         (Column("C"), lambda row, _: plain(row.median_of("concurrency"))),
         P,
         (Column(f"CPU/{unit}"), lambda row, _: seconds(row.median_of("cpu_per_task_s"))),
+        *([FIRST_RUN] if LATER_RUNS in counters else []),
         (
             Column("memory/task", optional=1),
             lambda row, _: byte_count(_memory(row)),
@@ -181,7 +196,7 @@ def build_table(workload: str, rows: Sequence[Series], brief: bool = False) -> G
         table.notes += [note for row in of_case for note in (_note(row), _retry_note(row)) if note]
     if brief:
         table.notes = briefly(table.notes)
-    table.notes[:0] = _floor_notes(floors)
+    table.notes[:0] = [*which_runs(rows), *_floor_notes(floors)]
     table.notes += gate_notes(rows) + _absence_notes(rows)
     return table
 

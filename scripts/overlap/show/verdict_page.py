@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from overlap.base.units import NOT_MEASURED, plain, share
-from overlap.judge.comparison import RUN_PLACES, Case, Cell, Comparison, How
+from overlap.judge.comparison import RUN_PLACES, Case, Cell, Comparison, How, Question
+from overlap.judge.first_runs import FIRST, first_run, which_runs
 from overlap.judge.metrics import ratio_of
 from overlap.judge.statistics import least_blocks
 from overlap.judge.verdicts import MARGIN, Verdict
@@ -149,6 +150,8 @@ def _contamination_line(comparison: Comparison) -> str:
 
 def _notes(comparison: Comparison) -> list[str]:
     notes = [note for source in comparison.sources for note in source.notes]
+    if comparison.question.metric.name in FIRST:
+        notes += which_runs([cell.series for case in comparison.cases for cell in case.cells])
     few = {
         (max(cell.n for cell in case.judged), least_blocks(len(case.judged)))
         for case in comparison.cases
@@ -201,7 +204,10 @@ def _list_of(case: Case, comparison: Comparison) -> Grid:
     columns += [Column("file", left=True)] * (several and not by_run)
     columns += [Column(place, left=True)] * (len(comparison.sources) > 2 and by_run)
     columns += [Column("baseline", left=not by_run, optional=2 * by_run)] * (place != "backend")
-    columns += [Column(question.metric.name, optional=2), Column("ratio")]
+    first_runs = [first_run(cell.series, question.metric) for cell in case.cells]
+    with_first = any(value is not None for value in first_runs)
+    columns += [Column(question.metric.name, optional=2)]
+    columns += [Column("first run", optional=2)] * with_first + [Column("ratio")]
     columns += [Column("95% interval", optional=3), Column("verdict", left=True)]
     columns += [Column("tier", optional=1)] * tiered
     rows = []
@@ -220,6 +226,7 @@ def _list_of(case: Case, comparison: Comparison) -> Grid:
         elif place != "backend":
             cells.append(base.backend if base else "")
         cells.append(question.metric.show(cell.series.middle()))
+        cells += [_first_run(cell, question)] * with_first
         if cell.verdict is None:
             cells += ["", "", cell.words or "baseline"]
         else:
@@ -228,6 +235,11 @@ def _list_of(case: Case, comparison: Comparison) -> Grid:
         word = question.metric.word(cell.verdict) if cell.verdict else ""
         rows.append(Line(cells, style=STYLES.get(word, "") if word else "dim"))
     return Grid(case_title(case, comparison), columns, rows)
+
+
+def _first_run(cell: Cell, question: Question) -> str:
+    first = first_run(cell.series, question.metric)
+    return NOT_MEASURED if first is None else question.metric.show(first)
 
 
 def _lines(case: Case, comparison: Comparison) -> list[Cell]:
