@@ -10,7 +10,8 @@
 
 namespace overlap::floor {
 
-/// A call that is a call: what a task costs at the very least.
+/// A call that is a call: what a task costs at the very least. A loop without any, as the compiler makes of
+/// `sequential`, takes less.
 template <class Leaf>
 [[gnu::noinline]] std::uint64_t call(const Leaf& leaf, std::size_t index) {
     return leaf(index);
