@@ -65,7 +65,8 @@ std::vector<backend_summary> known_backends(const options& chosen,
 }
 
 std::string in_words(const std::vector<backend_summary>& known) {
-    std::string words = "floor (in echo floor:uring and floor:epoll, in fetch floor:epoll)";
+    std::string words =
+        "floor (in echo floor:uring and floor:epoll, in fetch and query floor:epoll)";
     for (const backend_summary& each : known) {
         words += ", " + each.name;
         if (!each.here) words += " (not available: " + each.here.reason + ")";
@@ -163,6 +164,45 @@ std::vector<std::size_t> read_cores(const std::vector<std::string>& words) {
     return {numbers.begin(), numbers.end()};
 }
 
+/// What is said of a server.
+struct server_options {
+    std::string url;
+    std::string why_none;
+    pid_t process = 0;
+};
+
+/// The options --NAME, --no_NAME and --NAME_process.
+template <class Server>
+void add_server(CLI::App& parser, server_options& into, const std::string& name,
+                const std::string& what, Server (*read)(const std::string&)) {
+    const CLI::Validator url(
+        [read](const std::string& text) {
+            try {
+                read(text);
+                return std::string();
+            } catch (const std::invalid_argument& error) {
+                return std::string(error.what());
+            }
+        },
+        "URL");
+    parser.add_option("--" + name, into.url, what)->check(url);
+    parser.add_option("--no_" + name, into.why_none, "Why there is none, for its rows to say")
+        ->excludes("--" + name);
+    parser
+        .add_option("--" + name + "_process", into.process,
+                    "Its process on this machine, to report its CPU time as well")
+        ->check(CLI::PositiveNumber);
+}
+
+template <class Server>
+Server server_of(const server_options& given, Server (*read)(const std::string&),
+                 const std::string& needs) {
+    Server server = given.url.empty() ? Server{} : read(given.url);
+    server.process = given.process;
+    server.why_none = given.why_none.empty() ? needs : one_line(given.why_none);
+    return server;
+}
+
 }  // namespace
 
 bool options::wants(std::string_view loop, std::string_view backend) const {
@@ -215,30 +255,14 @@ options take_options(std::vector<std::string>& arguments,
                     "Also ranks of MPI, as these files say, separated by commas, which "
                     "./scripts/run --mpi makes")
         ->delimiter(',');
-    const CLI::Validator http_url(
-        [](const std::string& text) {
-            try {
-                read_http_server(text);
-                return std::string();
-            } catch (const std::invalid_argument& error) {
-                return std::string(error.what());
-            }
-        },
-        "URL");
-    std::string http;
-    parser
-        .add_option("--http", http,
-                    "The server that has the documents of workload fetch, as in "
-                    "http://127.0.0.1:8080")
-        ->check(http_url);
-    std::string why_no_http;
-    parser.add_option("--no_http", why_no_http, "Why there is none, for its rows to say")
-        ->excludes("--http");
-    pid_t http_process = 0;
-    parser
-        .add_option("--http_process", http_process,
-                    "Its process on this machine, to report its CPU time as well")
-        ->check(CLI::PositiveNumber);
+    server_options http;
+    add_server(parser, http, "http",
+               "The server that has the documents of workload fetch, as in http://127.0.0.1:8080",
+               &read_http_server);
+    server_options postgresql;
+    add_server(parser, postgresql, "postgres",
+               "The server that workload query asks, as in postgresql://me@127.0.0.1:5432/bench",
+               &read_postgresql_server);
     // CLI::Range takes nan for a number of any range.
     const CLI::Validator seconds(
         [](const std::string& text) {
@@ -274,9 +298,12 @@ options take_options(std::vector<std::string>& arguments,
     }
     arguments = parser.remaining();
     into.cores = read_cores(cores);
-    if (!http.empty()) into.http = read_http_server(http);
-    into.http.process = http_process;
-    if (!why_no_http.empty()) into.http.why_none = one_line(why_no_http);
+    into.http = server_of(http, &read_http_server,
+                          "needs an HTTP server with the documents of fetch: ./scripts/run starts "
+                          "nginx, --http names one");
+    into.postgresql = server_of(postgresql, &read_postgresql_server,
+                                "needs PostgreSQL with the accounts of query: ./scripts/run starts "
+                                "it, --postgres names one");
     take_plugged_loops(into, extra);
     if (!peers.empty()) into.peers = read_peers(peers);
     if (!ranks.empty()) into.ranks = read_peers(ranks);

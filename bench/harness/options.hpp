@@ -1,9 +1,9 @@
 // The options of the benchmark binaries, beside Google Benchmark's own.
 #pragma once
 
-#include "bench/harness/http_server.hpp"
 #include "bench/harness/plugged_loop.hpp"
 #include "bench/harness/row.hpp"
+#include "bench/harness/servers.hpp"
 #include "bench/peers/peer.hpp"
 
 #include <string>
@@ -23,8 +23,9 @@ struct options {
     std::vector<std::string> backends;  ///< Only these; empty: all.
     std::string filter;  ///< A regular expression on row names; a leading '-' negates.
     bool list_rows = false;
-    http_server http;      ///< That workload fetch gets documents from, if there is one.
-    double budget_s = 30;  ///< Sleeps that would take longer in one iteration are not run.
+    http_server http;              ///< That workload fetch gets documents from, if there is one.
+    postgresql_server postgresql;  ///< That workload query asks, if there is one.
+    double budget_s = 30;          ///< Sleeps that would take longer in one iteration are not run.
     measuring_options measuring;
 
     [[nodiscard]] bool wants(std::string_view loop, std::string_view backend) const;

@@ -31,6 +31,7 @@ FLOORS = {
     "mix": [],
     "cancel": [],
     "fetch": ["floor:epoll"],
+    "query": ["floor:epoll"],
 }
 
 

@@ -41,26 +41,6 @@ std::string text_of(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// The CPU time of one live process and of the children that it has waited for; nothing when it has
-/// just ended.
-cpu_time cpu_of(pid_t pid) {
-    clockid_t clock = 0;
-    timespec used{};
-    if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return {};
-    cpu_time found;
-    found.alive_s = static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
-    // proc(5): cutime and cstime are the 14th and 15th field after the name in parentheses.
-    const std::string stat = text_of("/proc/" + std::to_string(pid) + "/stat");
-    std::istringstream fields(stat.substr(std::min(stat.rfind(')') + 1, stat.size())));
-    std::vector<std::string> words{std::istream_iterator<std::string>(fields), {}};
-    constexpr std::size_t cutime = 13;
-    if (words.size() > cutime + 1) {
-        found.ended_s = (std::stod(words[cutime]) + std::stod(words[cutime + 1])) /
-                        static_cast<double>(::sysconf(_SC_CLK_TCK));
-    }
-    return found;
-}
-
 /// What a peer, or what was written down of one, says of how many tasks it has in flight.
 std::size_t task_limit_in(const json& said) {
     const json& limit = said.at("task_limit");
@@ -128,19 +108,6 @@ std::vector<peer> read_peers(const std::vector<std::filesystem::path>& places) {
         return std::tie(left.order, left.name) < std::tie(right.order, right.name);
     });
     return peers;
-}
-
-cpu_time& cpu_time::operator+=(const cpu_time& other) noexcept {
-    alive_s += other.alive_s;
-    ended_s += other.ended_s;
-    return *this;
-}
-
-cpu_used cpu_since(const cpu_time& before, const cpu_time& now) noexcept {
-    // User and system time each are rounded down (proc(5)).
-    const double two_ticks = 2 / static_cast<double>(::sysconf(_SC_CLK_TCK));
-    const bool some_ended = now.ended_s != before.ended_s || now.alive_s < before.alive_s;
-    return {now.sum() - before.sum(), some_ended ? two_ticks : 0};
 }
 
 shared_file::shared_file(const char* name)

@@ -3,6 +3,7 @@
 // runtimes/peers/README.md has the protocol, line for line. Here is the harness's end of it.
 #pragma once
 
+#include "bench/harness/process_cpu.hpp"
 #include "bench/peers/answer.hpp"
 
 #include <overlap/core/child_process.hpp>
@@ -68,21 +69,6 @@ private:
     unique_descriptor file_;
     std::string path_;
 };
-
-/// What a peer's processes have used, in seconds.
-struct cpu_time {
-    double alive_s = 0;  ///< Those that are alive (clock_getcpuclockid(3), to the nanosecond).
-    double ended_s = 0;  ///< Those that have ended (proc(5), to the tick).
-    [[nodiscard]] double sum() const noexcept { return alive_s + ended_s; }
-    cpu_time& operator+=(const cpu_time& other) noexcept;
-};
-
-/// From `before` on, and by how much that may be rounded: not at all unless a process has ended since.
-struct cpu_used {
-    double used_s = 0;
-    double rounded_s = 0;
-};
-cpu_used cpu_since(const cpu_time& before, const cpu_time& now) noexcept;
 
 /// A peer's program, running. All that it starts counts as part of it and is ended with it, so that
 /// there can be one at a time, in a process without other children. Every failure is a

@@ -49,10 +49,10 @@ bytes = 64
 )
 
 
-# That not every peer knows, or that need a server: workloads/fetch/test_fetch.py has one.
-ELSEWHERE = ("cancel", "channel", "ping_pong", "fetch", "serve")
+# That not every peer knows, or that need a server, which the tests of these workloads have.
+ELSEWHERE = ("cancel", "channel", "ping_pong", "fetch", "query", "serve")
 NO_SERVERS = ("dask",)
-NO_ROW = ("no workload: ", "limit: ", "not available: needs an HTTP server")
+NO_ROW = ("no workload: ", "limit: ", "not available: needs ")
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,11 @@ private:
     bool begin(std::size_t index) {
         if (!talks_[index].begin()) return false;
         if (sockets_[index].get() < 0) connect(index);
+        say(index);
+        return true;
+    }
+
+    void say(std::size_t index) {
         auto& protocol = talks_[index].protocol();
         for (auto bytes = protocol.to_send(); !bytes.empty();) {
             const ssize_t sent =
@@ -57,7 +62,6 @@ private:
             bytes = bytes.subspan(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
         }
         protocol.sent();
-        return true;
     }
 
     void connect(std::size_t index) {
@@ -79,6 +83,7 @@ private:
         if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (size < 0) throw_errno(errno, "read");
         protocol.received(static_cast<std::size_t>(size));
+        if (!protocol.to_send().empty()) say(index);
         if (!protocol.done()) return;
         if (!talks_[index].end()) sockets_[index] = unique_descriptor();
         if (!begin(index)) --open_;

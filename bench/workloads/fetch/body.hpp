@@ -1,6 +1,7 @@
 // The fetch workload: n tasks, each of which gets documents over one connection, one after another.
 #pragma once
 
+#include "bench/workloads/client_failure.hpp"
 #include "bench/workloads/fetch/case.hpp"
 #include "bench/workloads/fetch/documents.hpp"
 
@@ -25,8 +26,9 @@ task<std::uint64_t> fetch_in_turn(Runtime& runtime, const fetch_case& given, std
     std::uint64_t sum = 0;
     std::exception_ptr failure;
     try {
-        for (std::size_t i = 0; i < given.requests; ++i) {
-            const std::string path = given.path(fetch_case::item(seed, index * given.requests + i));
+        for (std::size_t i = 0; i < given.exchanges; ++i) {
+            const std::string path =
+                given.path(fetch_case::item(seed, index * given.exchanges + i));
             const http_response answer = co_await session.get(path);
             sum += sum_of_values(path, answer);
         }
@@ -45,8 +47,9 @@ std::uint64_t fetch_in_turn(Runtime& runtime, const fetch_case& given, std::uint
     std::uint64_t sum = 0;
     std::exception_ptr failure;
     try {
-        for (std::size_t i = 0; i < given.requests; ++i) {
-            const std::string path = given.path(fetch_case::item(seed, index * given.requests + i));
+        for (std::size_t i = 0; i < given.exchanges; ++i) {
+            const std::string path =
+                given.path(fetch_case::item(seed, index * given.exchanges + i));
             const http_response answer = session.get(path);
             sum += sum_of_values(path, answer);
         }

@@ -5,15 +5,11 @@
 #include "bench/workloads/fetch/case.hpp"
 
 #include <overlap/clients/http_exchange.hpp>
-#include <overlap/core/runtime.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
-#include <new>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -59,19 +55,6 @@ inline const std::vector<std::uint64_t>& sums_of_items() {
         return made;
     }();
     return sums;
-}
-
-/// Throws `failure` with the server's name before its words; limits of the machine as they are.
-[[noreturn]] inline void throw_of(const http_server& server, const std::exception_ptr& failure) {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const limit_error&) {
-        throw;
-    } catch (const std::bad_alloc&) {
-        throw;
-    } catch (const std::exception& error) {
-        throw std::runtime_error(server.url + ": " + error.what());
-    }
 }
 
 }  // namespace overlap::bench

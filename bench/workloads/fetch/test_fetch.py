@@ -219,7 +219,7 @@ def test_a_process_that_is_gone(few):
         (row,) = rows(
             "fetch", few, f"--http={url}", f"--http_process={gone.pid}", "--backend=fiber:epoll"
         ).values()
-    assert re.match(rf"failed: the HTTP server, process {gone.pid}: ", row["error_message"])
+    assert re.match(rf"failed: the server, process {gone.pid}: ", row["error_message"])
 
 
 class Documents(http.server.BaseHTTPRequestHandler):

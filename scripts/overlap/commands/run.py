@@ -15,7 +15,7 @@ from overlap.base.building import build, reconfigure
 from overlap.base.choices import UnknownName, pattern_option
 from overlap.base.exits import CODES, INTERRUPTED_STATUS, RecordError, UsageError, guarded
 from overlap.base.machine import ROOT, shown
-from overlap.commands.own_servers import CLIENTS, servers_of_run
+from overlap.commands.own_servers import CLIENTS, add_options, servers_of_run
 from overlap.commands.pages import write_page
 from overlap.judge.knees import Bound
 from overlap.measure.announcement import announcement, remainder
@@ -111,12 +111,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "first; or a file of hosts",
     )
     add("--mpi-options", metavar="WORDS", help="also for mpirun, e.g. '--mca btl tcp,self'")
-    add(
-        "--http",
-        metavar="URL",
-        help="a server of one's own for workload fetch, e.g. http://127.0.0.1:8080, with the documents "
-        "that bench/README.md says; otherwise nginx is started (./scripts/setup --io)",
-    )
+    add_options(add)
     add("--list", action="store_true", help="print the rows, and why some cannot run; measure none")
     add(
         "--verbose",
@@ -210,8 +205,9 @@ def open_suite(options: argparse.Namespace, servers: ExitStack | None = None) ->
     # Who asks for some rows of a build of his own may have built no more than they need.
     some = options.build is not None and any(getattr(options, o) for o in ("filter", *PROPERTIES))
     suite = Suite.open(directory, arguments, peers, some)
-    if servers and any(row.workload in CLIENTS for row in suite.chosen_rows(options)):
-        served = servers.enter_context(servers_of_run(options, directory))
+    chosen = {row.workload for row in suite.chosen_rows(options)}
+    if servers and chosen.intersection(CLIENTS):
+        served = servers.enter_context(servers_of_run(options, directory, chosen))
         suite.serve(served, CLIENTS, arguments)
     return suite
 

@@ -179,6 +179,7 @@ CHOICES = {
     "mpi_options": "mpi_options",
     "cores": "cores",
     "http": "http",
+    "postgres": "postgres",
     "knee": "knee",
     "row_timeout": "row_timeout_s",
     "build": "build",

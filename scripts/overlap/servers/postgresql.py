@@ -56,7 +56,7 @@ def missing() -> str:
     return "" if (PROGRAMS / "postgres").exists() else PACKAGE
 
 
-def dsn(server: Server, user: str = TRUSTED) -> str:
+def url(server: Server, user: str = TRUSTED) -> str:
     return f"postgresql://{user}@{LOOPBACK}:{server.port}/{TRUSTED}"
 
 
@@ -105,8 +105,8 @@ def make_data(folder: Path, data: Path) -> None:
     server = start_on(folder, data)
     try:
         run(folder, "createdb", dsn_of_maintenance(server), TRUSTED)
-        run(folder, "pgbench", "-i", "-q", "-s", str(ACCOUNTS // 100_000), dsn(server))
-        run(folder, "psql", "-q", "-v", "ON_ERROR_STOP=1", dsn(server), text=STATEMENTS)
+        run(folder, "pgbench", "-i", "-q", "-s", str(ACCOUNTS // 100_000), url(server))
+        run(folder, "psql", "-q", "-v", "ON_ERROR_STOP=1", url(server), text=STATEMENTS)
     finally:
         stop(server)
 

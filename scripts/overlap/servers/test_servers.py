@@ -58,7 +58,7 @@ def test_accounts_have_the_values_that_clients_expect():
     try:
         query = "SELECT aid, abalance FROM pgbench_accounts WHERE aid IN (1, 77777) ORDER BY aid"
         said = subprocess.run(
-            [postgresql.PROGRAMS / "psql", "-Atc", query, postgresql.dsn(server)],
+            [postgresql.PROGRAMS / "psql", "-Atc", query, postgresql.url(server)],
             capture_output=True,
             text=True,
             check=True,

@@ -159,7 +159,7 @@ def _columns(rows: Sequence[Series]) -> list[tuple[Column, Cell]]:
     if "server_cpu_per_task_s" in counters:
         columns.append((Column(f"server's CPU/{unit}", optional=2), _servers_cpu))
     columns.append((Column("wall ÷ floor"), _ratio("wall_s")))
-    if rows[0].row.workload in ("echo", "fetch"):
+    if rows[0].row.workload in ("echo", "fetch", "query"):
         columns.append((Column("CPU ÷ floor"), _ratio("cpu_per_task_s")))
     columns.append((Column("verified"), _verified))
     return columns
