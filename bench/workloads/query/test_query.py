@@ -1,17 +1,20 @@
 """Query: against PostgreSQL every backend has its figures, and whatever goes wrong is one line."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
 import socket
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 from harness.binaries import BINARIES, ROOT, rows, run
 from workloads.query.made_up_server import READY, answer, failure, lying, message, row
 
+from overlap.peers.build import chosen_peers, find_peers, prepare
 from overlap.servers import postgresql
 
 needs_postgresql = pytest.mark.skipif(
@@ -19,6 +22,12 @@ needs_postgresql = pytest.mark.skipif(
 )
 FOLDER = BINARIES.parent / "servers" / "postgresql"
 FEW = (ROOT / "bench/workloads/query/few.toml").read_text()
+CLIENTS = {
+    "asyncio": lambda: importlib.util.find_spec("asyncpg"),
+    "uvloop": lambda: importlib.util.find_spec("asyncpg"),
+    "python_threads": lambda: importlib.util.find_spec("psycopg2"),
+    "go": lambda: Path("/usr/share/gocode/src/github.com/jackc/pgx/v4/conn.go").exists(),
+}
 ONE_EACH = "--backend=floor,coroutine:epoll,fiber:epoll,thread_pool,process_pool"
 
 
@@ -58,6 +67,27 @@ def test_every_backend_has_its_answers(tmp_path, server):
     without = rows("query", path, known[0], "--backend=coroutine:epoll", "--benchmark_filter=few")
     (each,) = without.values()
     assert each["verified"] == 1 and "server_cpu_per_task_s" not in each
+
+
+@needs_postgresql
+@pytest.mark.parametrize("name", ["asyncio", "uvloop", "go", "python_threads"])
+def test_peers_have_their_answers(tmp_path, server, name):
+    directory = BINARIES.parent / "peers"
+    prepare(chosen_peers(find_peers(), name), directory)
+    if skip := json.loads((directory / f"{name}.json").read_text())["skip"]:
+        pytest.skip(skip)
+    path = tmp_path / "cases.toml"
+    path.write_text(FEW + "[query.many]\nconnections = 3\nqueries = 40\n")
+    known = [f"--postgres={postgresql.url(server)}", f"--postgres_process={server.process.pid}"]
+    known += [f"--peers={directory / name}.json", f"--backend={name}"]
+    found = rows("query", path, *known)
+    assert list(found) == [f"query/few/{name}", f"query/many/{name}"]
+    for each in found.values():
+        error = each.get("error_message", "")
+        if error.startswith("no workload: ") and not CLIENTS[name]():
+            pytest.skip("needs the client that ./scripts/setup --io installs")
+        assert each.get("verified") == 1, error
+        assert each["server_cpu_per_task_s"] > 0
 
 
 @needs_postgresql

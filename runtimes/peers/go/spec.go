@@ -28,6 +28,11 @@ type spec struct {
 	URL      string `json:"url"` // All but the document's number.
 	Items    uint64 `json:"items"`
 
+	Queries   int    `json:"queries"` // Of each connection.
+	Server    string `json:"server"`
+	Statement string `json:"statement"`
+	Accounts  uint64 `json:"accounts"`
+
 	Deadline time.Duration `json:"deadline_ns"` // Of each read, from its call; 0: none.
 
 	Producers int           `json:"producers"`
@@ -68,7 +73,7 @@ func (c *spec) flights(workload string) int {
 			all += level
 		}
 		return all
-	case "echo", "echo_with_deadlines", "fetch":
+	case "echo", "echo_with_deadlines", "fetch", "query":
 		return c.Connections
 	case "ping_pong":
 		return 3 * c.Pairs

@@ -7,8 +7,9 @@ from contextlib import closing
 
 from event_loop import WORKLOADS, serve_by
 
-# Debian packages aiohttp for its own Python, in a folder that PyPy looks into, too; it cannot load there.
-del WORKLOADS["fetch"]
+# Debian packages aiohttp and asyncpg for its own Python, in a folder that PyPy looks into, too; they cannot
+# load there.
+del WORKLOADS["fetch"], WORKLOADS["query"]
 
 VERSION = ".".join(map(str, sys.pypy_version_info[:3]))
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from accounts import keys_of
 from coroutines import Follow, Task, following, timed
 from documents import sum_of, urls_of
 from protocol import (
@@ -242,6 +243,28 @@ async def fetch(case: Case, follow: Follow) -> list[int]:
         return await asyncio.gather(*tasks)
 
 
+async def query_in_turn(connect: Any, case: Case, task: int) -> int:
+    connection = await connect(case["server"], ssl=False)
+    try:
+        statement = await connection.prepare(case["statement"])
+        total = 0
+        for key in keys_of(case, task):
+            total += await statement.fetchval(key)
+        return total
+    finally:
+        await connection.close()
+
+
+async def query(case: Case, follow: Follow) -> list[int]:
+    """asyncpg is not part of Python; loading it is no part of other workloads."""
+    try:
+        from asyncpg import connect
+    except ImportError as error:
+        raise NoWorkload("query") from error
+    tasks = (follow(query_in_turn(connect, case, task)) for task in range(case["connections"]))
+    return await asyncio.gather(*tasks)
+
+
 def plainly(read: Awaitable[bytes]) -> Awaitable[bytes]:
     return read
 
@@ -301,6 +324,7 @@ WORKLOADS = Workloads(
     channel=channel,
     ping_pong=ping_pong,
     fetch=fetch,
+    query=query,
 )
 
 

@@ -106,6 +106,15 @@ def fetch(case: Case, flights: Flights) -> list[int]:
     return list(waiting_pool.map(task, range(case["connections"])))
 
 
+def query(case: Case, flights: Flights) -> list[int]:
+    from blocking_query import query_in_turn
+
+    def task(index: int) -> int:
+        return followed(flights, query_in_turn, case, index)
+
+    return list(waiting_pool.map(task, range(case["connections"])))
+
+
 def channel(case: Case, flights: Flights) -> list[int]:
     elements = Elements(case, queue.Queue)
     producers = case["producers"]
@@ -177,6 +186,7 @@ WORKLOADS = Workloads(
     channel=channel,
     ping_pong=ping_pong,
     fetch=fetch,
+    query=query,
 )
 
 

@@ -107,13 +107,21 @@ KEYS = {
         f"own packages source, which is {', '.join(SOURCES[:-1])} or {SOURCES[-1]}",
         _is_needs,
     ),
+    "likes": ("a list of paths with *", _is_words),
     "shares": ("a list of folders", _is_words),
     "build": ("a list of commands, each a list of words", _is_commands),
     "run": ("a command, a list of words", lambda value: _is_words(value) and value != []),
     "released": ("a table of versions, as they begin, and the years they are of", _is_years),
     "version": ("a command, a list of words", lambda value: _is_words(value) and value != []),
 }
-DEFAULTS: dict[str, Any] = {"order": 100, "needs": [], "shares": [], "build": [], "released": {}}
+DEFAULTS: dict[str, Any] = {
+    "order": 100,
+    "needs": [],
+    "likes": [],
+    "shares": [],
+    "build": [],
+    "released": {},
+}
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,7 @@ class Peer:
     model: str
     order: int
     needs: list[dict[str, str]]
+    likes: list[str]
     shares: list[str]
     build: list[list[str]]
     run: list[str]
@@ -175,10 +184,12 @@ class Peer:
         return version
 
     def tools(self) -> str:
-        """What it needs as it is here, so that another version is another text: each file's place,
-        size and time of change, links followed."""
+        """What it needs or likes as it is here, so that another version is another text: each file's
+        place, size and time of change, links followed."""
         lines = []
-        for name in sorted(name for need in self.needs for name in _files_of(need)):
+        needed = {name for need in self.needs for name in _files_of(need)}
+        liked = {name for pattern in self.likes for name in glob.glob(pattern)}
+        for name in sorted(needed | liked):
             path = Path(name).resolve()
             if path.exists():
                 found = path.stat()

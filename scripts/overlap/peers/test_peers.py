@@ -124,6 +124,7 @@ def test_two_peers_of_one_name_are_refused(tmp_path):
         ({"needs": [{"command": "go", "package": "go", "source": "a friend"}]}, "needs: found "),
         ({"needs": [{"command": "go", "file": "/go", "package": "go"}]}, "needs: found "),
         ({"released": {"go1.19": "2022"}}, 'released: found {"go1.19": "2022"}, expected a table'),
+        ({"likes": [1]}, "likes: found [1], expected a list of paths"),
         ({"colour": "red"}, "colour: unknown; expected name, language"),
     ],
 )
@@ -181,6 +182,18 @@ def test_a_peer_is_built_again_when_what_it_needs_is_another(tmp_path):
     for _ in range(2):
         told(folder, tmp_path / "build")
     compiler.write_text("another")
+    told(folder, tmp_path / "build")
+    assert (tmp_path / "build" / "count").read_text() == "built\n" * 2
+
+
+def test_a_peer_is_built_without_what_it_likes_and_again_when_that_comes(tmp_path):
+    client = tmp_path / "client"
+    count = [["sh", "-c", 'echo built >> "$BUILD/count"']]
+    folder = write_peer(tmp_path / "peers" / "made", build=count, likes=[str(tmp_path / "cli*")])
+    for _ in range(2):
+        assert told(folder, tmp_path / "build")["skip"] == ""
+    assert (tmp_path / "build" / "count").read_text() == "built\n"
+    client.write_text("here")
     told(folder, tmp_path / "build")
     assert (tmp_path / "build" / "count").read_text() == "built\n" * 2
 

@@ -162,6 +162,9 @@ def test_the_servers_are_asked_for_only_with_io(place):
         "libnginx-mod-http-echo",
         "postgresql-15",
         "python3-aiohttp",
+        "python3-asyncpg",
+        "python3-psycopg2",
+        "golang-github-jackc-pgx-v4-dev",
     }
 
 
