@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from overlap.base.exits import CODES, UsageError, guarded
@@ -10,17 +11,20 @@ from overlap.base.machine import shown
 from overlap.base.quantities import count, duration, size
 from overlap.base.units import duration as in_words
 from overlap.commands import run, stages
+from overlap.commands.own_servers import CLIENTS, add_options, servers_of_run
 from overlap.commands.stages import FOLDER, Asked, Stage
 from overlap.measure.contamination import read_machine
 from overlap.measure.measurement import alone
 from overlap.commands.own_work import (
     LEAST_FOR_MEMORY,
+    ClientWork,
     EchoWork,
     MixedWork,
     Work,
     seconds_per_step,
 )
 from overlap.measure.samples import utc_now
+from overlap.measure.suite import Served
 
 MOST_TASKS, MOST_ROUNDS = 1_000_000, 1_000_000
 WITHIN_S = 60.0
@@ -28,6 +32,7 @@ OWN_SHARE = 0.7  # Of the time, for the work itself; its neighbours share the re
 FINALISTS = 3
 WANTED = ("time", "cpu", "memory", "responsive")
 MOST_RATE, MOST_BYTES = 10_000_000, 2**30
+MOST_CONNECTIONS, MOST_EXCHANGES = 10_000, 100_000
 
 EXAMPLES = f"""examples:
   scripts/choose --tasks 2000 --wait 20ms --compute 200us
@@ -35,6 +40,7 @@ EXAMPLES = f"""examples:
   scripts/choose --tasks 10k --wait 100ms --want memory --peers asyncio,go
   scripts/choose --tasks 50 --wait 1ms --compute 2ms --rounds 10 --want responsive --dry-run
   scripts/choose --io echo --tasks 500 --rate 10k --bytes 1KB
+  scripts/choose --io fetch --tasks 100 --wait 20ms --peers asyncio,go
 
 exit codes: 0 there is a pick; 1 nothing could be measured; {CODES}"""
 
@@ -50,18 +56,26 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--tasks", type=count(MOST_TASKS), required=True, metavar="N", help="e.g. 2000 or 10k")
     add(
-        "--io", choices=("echo",), help="each task serves a connection and sends back what it reads"
+        "--io",
+        choices=("echo", *CLIENTS),
+        help="each task serves a connection and sends back what it reads; or is a client that gets JSON "
+        "documents by HTTP, or asks PostgreSQL by key, with --wait for how long that lets it wait",
     )
     add(
         "--rate",
         type=count(MOST_RATE),
         metavar="N",
-        help="--io: messages per second in all, e.g. 10k",
+        help="--io echo: messages per second in all, e.g. 10k",
     )
-    add("--bytes", type=size, metavar="SIZE", help="--io: of each message (default: 64B)")
+    add("--bytes", type=size, metavar="SIZE", help="--io echo: of each message (default: 64B)")
     add("--wait", type=duration, default=0.0, metavar="TIME", help="per round, e.g. 20ms")
     add("--compute", type=duration, default=0.0, metavar="TIME", help="per round, e.g. 200us")
-    add("--rounds", type=count(MOST_ROUNDS), metavar="N", help="per task (default: 1)")
+    add(
+        "--rounds",
+        type=count(MOST_ROUNDS),
+        metavar="N",
+        help="per task (default: 1; of clients, as many as fit)",
+    )
     add("--cores", type=count(4096), metavar="N", help="how many to use (default: all)")
     add("--memory", type=size, metavar="SIZE", help="pick nothing that needs more, e.g. 1GB")
     add("--want", choices=WANTED, default="time", help="what matters most (default: time)")
@@ -69,6 +83,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--within", type=duration, default=WITHIN_S, metavar="TIME", help="default: about 1min")
     add("--dry-run", action="store_true", help="show the case and how long it takes; stop")
     add("--build", type=Path, metavar="DIR", help="use this build as it is instead of building")
+    add_options(add)
     return parser.parse_args(arguments)
 
 
@@ -83,6 +98,8 @@ def _work(options: argparse.Namespace) -> Work:
         )
     if options.within < 1:
         raise UsageError("--within: expected at least a second")
+    if options.io in CLIENTS:
+        return _client(options)
     return _echo(options) if options.io else _mixed(options)
 
 
@@ -108,6 +125,21 @@ def _echo(options: argparse.Namespace) -> EchoWork:
     return EchoWork(options.tasks, options.cores, rate=options.rate, bytes=int(in_bytes))
 
 
+def _client(options: argparse.Namespace) -> ClientWork:
+    for name in ("compute", "rate", "bytes"):
+        if getattr(options, name):
+            raise UsageError(f"--{name}: not of clients, which ask and wait; leave it out")
+    if options.wait * 1000 != round(options.wait * 1000):
+        raise UsageError("--wait: expected whole milliseconds, as servers count")
+    if options.tasks > MOST_CONNECTIONS or (options.rounds or 1) > MOST_EXCHANGES:
+        raise UsageError(
+            f"--io {options.io}: expected at most {MOST_CONNECTIONS:,} --tasks of {MOST_EXCHANGES:,} "
+            "--rounds"
+        )
+    waits = {"io": options.io, "wait_s": options.wait, "rounds": options.rounds}
+    return ClientWork(options.tasks, options.cores, **waits)
+
+
 def act(options: argparse.Namespace) -> int:
     work = _work(options)
     metric = work.metric_of(options.want)
@@ -117,7 +149,19 @@ def act(options: argparse.Namespace) -> int:
     step_s = 0.0
     if work.computes:
         step_s = seconds_per_step(run.built(options) / "bench" / "bench_mix")
-    asked = Asked(metric, options.peers, options.build, step_s)
+    with ExitStack() as servers:
+        served = Served()
+        if options.io in CLIENTS:
+            directory = run.built(options)
+            served = servers.enter_context(servers_of_run(options, directory, [options.io]))
+            (first, *_) = served.arguments
+            if first.startswith("--no_"):
+                raise UsageError(f"--io {options.io}: {first.partition('=')[2]}")
+        asked = Asked(metric, options.peers, options.build, step_s, served)
+        return _asked(work, begun, asked, options)
+
+
+def _asked(work: Work, begun: str, asked: Asked, options: argparse.Namespace) -> int:
     within_s = OWN_SHARE * options.within
     stage = stages.of_work(asked, work, FOLDER / f"{begun}.toml", within_s)
     if not stage.runnable:
@@ -214,8 +258,9 @@ def _answer(stage: Stage, asked: Asked, options: argparse.Namespace) -> int:
 def _closer(stage: Stage, asked: Asked, options: argparse.Namespace) -> Iterator[str]:
     """Commands."""
     specification = shown(stage.specification)
-    peers = f" --peers {options.peers}" if options.peers else ""
-    yield f"./scripts/run --workloads {specification} --profile standard{peers}"
+    given = ((name, getattr(options, name)) for name in ("peers", "http", "postgres"))
+    also = "".join(f" --{name} {value}" for name, value in given if value)
+    yield f"./scripts/run --workloads {specification} --profile standard{also}"
     records = specification.with_suffix(".jsonl")
     yield f"./scripts/compare {records} --metric {asked.metric}"
 

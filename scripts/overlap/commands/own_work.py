@@ -1,7 +1,8 @@
-"""Somebody's own work as cases: tasks that wait and compute in turn, or a server that answers messages;
-and its neighbours with ten times as much of one thing."""
+"""Somebody's own work as cases: tasks that wait and compute in turn, a server that answers messages, or
+clients of one; and its neighbours with ten times as much of one thing."""
 
 import json
+import math
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ MOST_BEATS = 2_000
 TASK_S = {"threads": 30e-6, "processes": 400e-6}
 ECHO_S, ECHO_MESSAGES, LEAST_MESSAGES = 1.0, 50_000, 10
 MESSAGE_S = 20e-6  # Of an answer that is waited for; most of it is the kernel's.
+# Of clients: a case is long enough for them to go on side by side, and no row for them to take minutes.
+EXCHANGES, LEAST_EXCHANGES, WAITED_S = 2_000, 10, 0.5
+EXCHANGE_S = 150e-6  # Of both ends.
 ONE_CORE = ("event loop", "fibers", "sequential", "floor")
 TIMES = 10
 
@@ -242,6 +246,59 @@ class EchoWork(Work):
         return (
             f"an echo server of {tasks} that send {load} of {self.bytes:,} bytes, {self._on(cores)}"
         )
+
+
+@dataclass(frozen=True)
+class ClientWork(Work):
+    """Tasks that keep a connection each to a server, and ask it so many times (None: as fits the time),
+    one after another: for JSON documents by HTTP, or by key in PostgreSQL. It lets each wait for
+    `wait_s` before it answers."""
+
+    io: str = "fetch"
+    wait_s: float = 0.0
+    rounds: int | None = None
+
+    @property
+    def figures(self) -> dict[str, str]:
+        return {"wall": self.io, "cpu": self.io, "memory": self.io}
+
+    def metric_of(self, want: str) -> str:
+        if want not in ("time", "cpu"):
+            raise UsageError(f"--want {want}: of clients it is not measured; expected time or cpu")
+        return "wall" if want == "time" else want
+
+    def neighbours(self) -> dict[str, Work]:
+        found = self._more_tasks("connections")
+        if self.wait_s:
+            wait_s = TIMES * self.wait_s
+            words = f"{TIMES} times the wait ({seconds(wait_s)})"
+            found[words] = replace(self, wait_s=wait_s, name=f"{CASE}_10x_wait")
+        return found
+
+    @property
+    def exchanges(self) -> int:
+        """Of each task."""
+        if self.rounds:
+            return self.rounds
+        most = WAITED_S / self.wait_s if self.wait_s else math.inf
+        return max(1, round(min(most, max(LEAST_EXCHANGES, EXCHANGES / self.tasks))))
+
+    def table(self, workload: str, step_s: float) -> str:
+        each = "requests" if workload == "fetch" else "queries"
+        keys = {"connections": self.tasks, each: self.exchanges}
+        return self._table(workload, keys | ({"delay_s": self.wait_s} if self.wait_s else {}))
+
+    def sample_s(self, row: Row, cores: int) -> float:
+        # The warm-up is the same once more.
+        talking_s = self.tasks * self.exchanges * EXCHANGE_S
+        return 2 * (row.expected_s + talking_s) + self._starting_s(row)
+
+    def in_words(self, cores: int) -> str:
+        asked = {"fetch": "gets {} JSON documents from nginx", "query": "asks PostgreSQL {} times"}
+        waits = f", which waits {seconds(self.wait_s)} before it answers" if self.wait_s else ""
+        what = asked[self.io].format(f"{self.exchanges:,}")
+        tasks = f"{self.tasks:,} task{'' if self.tasks == 1 else 's'}"
+        return f"{tasks}, each of which {what}{waits}, {self._on(cores)}"
 
 
 class OwnCosts(Costs):

@@ -5,19 +5,20 @@ as there is time for."""
 import argparse
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from overlap.base.exits import UsageError
 from overlap.base.units import duration
 from overlap.commands import run
+from overlap.commands.own_servers import CLIENTS
 from overlap.judge.claims import LEAST_COUNTS
 from overlap.judge.statistics import least_blocks
 from overlap.measure.measurement import Measurement, plan_of
 from overlap.commands.own_work import HEARTBEAT, OwnCosts, Work, other_loops
 from overlap.measure.plan import WEIGHED_FACTOR, cost_factor
 from overlap.measure.profiles import Profile
-from overlap.measure.suite import Suite, make_head
+from overlap.measure.suite import Served, Suite, make_head
 from overlap.records.files import RecordWriter, Records
 from overlap.records.models import model_of
 from overlap.records.rows import Row
@@ -41,6 +42,7 @@ class Asked:
     peers: str | None
     build: Path | None
     step_s: float  # Of computing, on this machine.
+    served: Served = field(default_factory=Served)  # What clients talk to.
 
 
 @dataclass
@@ -154,7 +156,7 @@ def _open(
     path: Path,
     workloads: Sequence[str],
     within_s: float,
-    *arguments: str,
+    *only: str,
 ) -> Stage:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "\n".join(work.table(name, asked.step_s) for name in workloads)
@@ -165,9 +167,12 @@ def _open(
     words += [f"--peers={asked.peers}"] if asked.peers else []
     # What hangs must not take all the time there is.
     words += [f"--row-timeout={max(LEAST_TIMEOUT_S, within_s):g}", "--filter="]
-    options = run.parse([*words, *arguments])
+    options = run.parse([*words, *only])
     try:
         suite = run.open_suite(options)
+        if asked.served.arguments:
+            arguments = run.binary_arguments(options, suite.directory, suite.peers)
+            suite.serve(asked.served, CLIENTS, arguments)
     except UsageError:
         path.unlink()
         raise

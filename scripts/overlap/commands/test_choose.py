@@ -20,6 +20,11 @@ CASES = (
     "echo/work",
     "echo/work_10x_tasks",
     "echo/work_10x_rate",
+    "fetch/work",
+    "fetch/work_10x_tasks",
+    "fetch/work_10x_wait",
+    "query/work",
+    "query/work_10x_tasks",
 )
 WALLS = {"mix/work_pace/sequential": 0.02, "coroutine:uring": 0.02, "placebo": 0.02}
 WALLS |= {"thread_per_task": 0.03}
@@ -85,6 +90,36 @@ def test_without_a_rate_a_server_is_asked_as_fast_as_it_answers(chosen):
     assert "then 10 times the connections (100)" in page and "rate" not in page
 
 
+def test_clients_are_judged_by_the_time_that_they_need(chosen, tmp_path):
+    server = "--http http://127.0.0.1:9"
+    status, page, errors = chosen(f"--io fetch --tasks 100 --wait 10ms {server}")
+    assert status == 0, errors
+    said = " ".join(page.split())
+    assert said.startswith(
+        "100 tasks, each of which gets 20 JSON documents from nginx, which waits 10"
+    )
+    assert "Pick coroutine:uring: nothing else is in its tier by time." in said
+    assert "10 times the wait (100 ms): the same" in said
+    assert f"--profile standard {server}" in said
+    (specification,) = (tmp_path / "choose").glob("*Z.toml")
+    keys = "connections = 100\nrequests = 20\ndelay_s = 0.01\n"
+    assert specification.read_text() == f"[fetch.work]\n{keys}"
+
+
+def test_as_many_queries_are_asked_as_said(chosen):
+    server = "--postgres postgresql://me@127.0.0.1:9/bench"
+    status, page, errors = chosen(f"--io query --tasks 20 --rounds 5 {server} --dry-run")
+    assert status == 0, errors
+    assert "[query.work]\nconnections = 20\nqueries = 5\n\n" in page
+
+
+def test_clients_of_a_server_that_is_not_there_say_what_it_needs(chosen, monkeypatch):
+    monkeypatch.setattr("overlap.servers.nginx.missing", lambda: "nginx-light")
+    status, _, errors = chosen("--io fetch --tasks 20")
+    assert status == 2
+    assert "--io fetch: needs nginx-light: ./scripts/setup --io installs" in errors
+
+
 def test_what_needs_too_much_memory_is_not_picked(chosen):
     status, page, errors = chosen("--tasks 2000 --wait 20ms --memory 3MB --want cpu")
     assert status == 0, errors
@@ -131,6 +166,10 @@ def test_a_dry_run_shows_the_case_and_the_time_and_leaves_nothing(chosen, tmp_pa
         ("--tasks 20 --io echo --bytes 1.5B", "expected a whole number of bytes"),
         ("--tasks 20 --io echo --want responsive", "--want time, with a --rate"),
         ("--tasks 20 --io gopher", "invalid choice"),
+        ("--tasks 20 --io fetch --compute 1ms", "--compute: not of clients"),
+        ("--tasks 20 --io fetch --wait 1.5ms", "expected whole milliseconds"),
+        ("--tasks 20k --io query", "expected at most 10,000 --tasks"),
+        ("--tasks 20 --io query --want memory", "expected time or cpu"),
     ],
 )
 def test_what_was_asked_wrongly_is_one_line_and_code_2(chosen, words, why):
