@@ -343,7 +343,7 @@ void optional_no_allocation_once_warm() {
     for (int round = 0; round < warm_up; ++round) work.run_with_io(stream);
     const auto before = allocation_count->load();
     for (int round = 0; round < rounds; ++round) work.run_with_io(stream);
-    expect_equal(allocation_count->load() - before, 0U, "calls of operator new by a warm loop");
+    expect_equal(allocation_count->load() - before, 0U, "allocations by a warm loop");
 }
 
 template <event_loop Loop>

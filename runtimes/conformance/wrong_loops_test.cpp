@@ -244,7 +244,7 @@ std::vector<mistake> mistakes_with_descriptors_and_memory() {
             {{"required_io_leaks_no_descriptor", "descriptors open after"}}),
         breaks<allocates_for_each_timer>(
             "allocates_for_each_timer",
-            {{"optional_no_allocation_once_warm", "calls of operator new by a warm loop: 5000"}},
+            {{"optional_no_allocation_once_warm", "allocations by a warm loop: 5000"}},
             {.counted_allocation = allocation_count != nullptr}),
     };
 }

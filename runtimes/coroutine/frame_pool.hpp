@@ -116,7 +116,10 @@ private:
     /// Takes a list from the stock, if there is one, and asks for another before that is used up: who
     /// waited until then would have to make new frames each time.
     [[gnu::cold, gnu::noinline]] static bool refill(std::size_t index) noexcept {
-        wanted_[index].store(local_, std::memory_order_relaxed);
+        // Alone, it would only ask itself, each time that it frees a frame.
+        if (threads_.load(std::memory_order_relaxed) > 1) {
+            wanted_[index].store(local_, std::memory_order_relaxed);
+        }
         common_stock& shared = stock();
         std::atomic<spare_list*>& first = shared.spare[index];
         if (first.load(std::memory_order_relaxed) == nullptr) return false;
@@ -144,6 +147,7 @@ private:
             const std::lock_guard lock(stock().mutex);
             local_->next = std::exchange(stock().orphans, local_);
             local_ = nullptr;
+            threads_.fetch_sub(1, std::memory_order_relaxed);
         }
     };
 
@@ -156,6 +160,7 @@ private:
             }
         }
         if (local_ == nullptr) local_ = new lists;
+        threads_.fetch_add(1, std::memory_order_relaxed);
         static thread_local thread_end give_back;
         (void)give_back;
     }
@@ -170,6 +175,7 @@ private:
     }
 
     static inline constinit thread_local lists* local_ = nullptr;
+    static inline constinit std::atomic<int> threads_ = 0;  // That have lists.
     /// By size, whose thread has run out of frames; compared, and never followed.
     static inline constinit std::array<std::atomic<const lists*>, class_count> wanted_{};
 };
