@@ -36,6 +36,7 @@ constexpr std::string_view died = "seen: the process";  // Of a signal, or of a 
 std::vector<mistake> mistakes_with_posts() {
     return {
         breaks<wrong_loop>("none", {}),
+        breaks<wakes_as_late_as_it_may>("wakes_as_late_as_it_may", {}),
         breaks<runs_posts_last_in_first_out>(
             "runs_posts_last_in_first_out",
             {{"required_posts_run_in_order", "number of the operation that ran at place 0"},

@@ -39,6 +39,13 @@ class rounds_deadlines_up : public moves_deadlines {
     }
 };
 
+/// Nothing is wrong with it: its waiting call has a coarse clock, so that it is as late as a loop may be.
+class wakes_as_late_as_it_may : public moves_deadlines {
+    time_point moved(time_point deadline) override {
+        return deadline + std::chrono::milliseconds(19);
+    }
+};
+
 /// Completes the one armed last first, among equal deadlines.
 class reverses_equal_deadlines : public moves_deadlines {
     time_point moved(time_point deadline) override {
