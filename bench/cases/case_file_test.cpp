@@ -80,22 +80,24 @@ TEST_F(CaseFile, ReadsTheCasesOfTheSuite) {
     EXPECT_EQ(sleeps[0].tasks, 3U);
     EXPECT_EQ(sleeps[4].name, "1m_1s");
     EXPECT_EQ(sleeps[4].tasks, 1'000'000U);
-    ASSERT_EQ(gather.size(), 6U);
+    ASSERT_EQ(gather.size(), 8U);
     EXPECT_EQ(gather[2].leaves(), 1'000'000U);
     EXPECT_EQ(gather[2].task_count(), 1'111'110U);
     EXPECT_EQ(gather[2].heavy_leaves, 0U);
     EXPECT_EQ(gather[4].heavy_leaves, 8U);
     EXPECT_EQ(gather[4].work_of(7), 2'000'000U);
     EXPECT_EQ(gather[4].work_of(8), 250'000U);
-    EXPECT_EQ(gather[5].cores, 1U);
+    EXPECT_EQ(gather[5].leaves(), 32 * available_cores());
+    EXPECT_EQ(gather[7].cores, 1U);
     ASSERT_EQ(echo.size(), 6U);
     EXPECT_EQ(echo[3].bytes, 16'384U);
     EXPECT_EQ(echo[3].rate, 0U);
     EXPECT_EQ(echo[4].rate, 10'000U);
     EXPECT_EQ(echo[4].arrivals, "poisson");
     EXPECT_EQ(echo[5].deadline, std::chrono::seconds(30));
-    EXPECT_EQ(heartbeat[1].parts, 100U);
-    EXPECT_EQ(heartbeat[1].interval, std::chrono::milliseconds(1));
+    EXPECT_EQ(heartbeat[1].tasks, 2 * available_cores());
+    EXPECT_EQ(heartbeat[2].parts, 100U);
+    EXPECT_EQ(heartbeat[2].interval, std::chrono::milliseconds(1));
     EXPECT_EQ(mix[0].wait, std::chrono::milliseconds(19));
     EXPECT_EQ(mix[3].wait, nanoseconds(0));
 }

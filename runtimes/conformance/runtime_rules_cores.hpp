@@ -232,20 +232,22 @@ void required_gathers_nest_on_all_threads_at_once() {
 
 template <stackless_runtime Runtime>
 task_of<Runtime, std::size_t> gather_for_ever(Runtime& runtime, std::size_t index) {
-    for (;;) {
+    while (index != unlimited) {  // It never is.
         const std::vector<std::size_t> squares = co_await gather_squares(runtime, 64);
         index += squares.size();
         co_await runtime.sleep_until(runtime.now());
     }
+    co_return index;
 }
 
 template <direct_runtime Runtime>
 task_of<Runtime, std::size_t> gather_for_ever(Runtime& runtime, std::size_t index) {
-    for (;;) {
+    while (index != unlimited) {  // It never is.
         const std::vector<std::size_t> squares = gather_squares(runtime, 64);
         index += squares.size();
         runtime.sleep_until(runtime.now());
     }
+    return index;
 }
 
 /// Ends beside a task that does not, which nobody joins.
