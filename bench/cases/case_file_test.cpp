@@ -1,6 +1,8 @@
 #include "bench/cases/case_file.hpp"
 #include "overlap_cases.hpp"
 
+#include <overlap/core/cores.hpp>
+
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
