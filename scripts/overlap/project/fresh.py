@@ -60,6 +60,8 @@ def run_fresh(release: str, keep: bool = False) -> int:
         if keep:
             print(f"kept: {root}", file=sys.stderr)
         else:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)  # Impatience must not leave half of it.
             shutil.rmtree(root, ignore_errors=True)
 
 
