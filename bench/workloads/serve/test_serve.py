@@ -33,10 +33,11 @@ def test_the_others_have_a_latency_and_connections_are_compared(tmp_path):
 
 def test_all_that_is_computed_is_in_the_cpu_time(tmp_path):
     case = tmp_path / "case.toml"
-    case.write_text(CASE.replace("work = 1000", "work = 200_000"))
+    case.write_text(CASE.replace("work = 1000", "work = 2_000_000"))
     row = rows("serve", case, "--backend=coroutine:epoll")["serve/small/coroutine:epoll"]
-    steps = 200 / 5 / 2 * 200_000  # At least, of those that were asked for on average.
-    assert row["user_s"] > steps * 0.5e-9, "three shifts and three xors in a row take longer"
+    steps = 200 / 5 / 2 * 2_000_000  # At least, of those that were asked for on average.
+    # Ten times what the messages themselves take. How much of it is the user's, ticks decide by chance.
+    assert row["cpu_s"] > steps * 0.5e-9, "three shifts and three xors in a row take longer"
 
 
 STAND_IN = """#!/usr/bin/python3
