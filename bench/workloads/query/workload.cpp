@@ -12,9 +12,9 @@ static_assert(workload<query_workload>);
 namespace {
 
 /// One task of the floor: the same protocol, queries and sums as on the runtimes.
-class floor_talk {
+class query_floor_talk {
 public:
-    floor_talk(const query_case& given, std::uint32_t seed, std::size_t index)
+    query_floor_talk(const query_case& given, std::uint32_t seed, std::size_t index)
         : given_(given), seed_(seed), next_(index * given.exchanges),
           last_(next_ + given.exchanges) {}
 
@@ -85,7 +85,7 @@ void query_workload::add_rows(const query_case& given, const options& chosen,
                               std::vector<row>& into) {
     query_case told = given;
     told.server = chosen.postgresql;
-    add_client_rows<query_workload, floor_talk>(told, chosen, into);
+    add_client_rows<query_workload, query_floor_talk>(told, chosen, into);
 }
 
 }  // namespace overlap::bench
