@@ -4,6 +4,8 @@
 #include "bench/peers/peer_rows.hpp"
 #include "bench/workloads/client_case.hpp"
 #include "bench/workloads/client_failure.hpp"
+#include "bench/workloads/client_workload.hpp"
+#include "bench/workloads/computing.hpp"
 
 #include <overlap/floor/exchange_epoll.hpp>
 
@@ -12,9 +14,39 @@
 #include <cstdint>
 #include <exception>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace overlap::bench {
+
+/// The oracle: sums of what answers that follow one another in a run are worth; `worth(i)` is that of
+/// answer i.
+template <class Worth>
+class answer_oracle {
+public:
+    explicit answer_oracle(Worth worth) : worth_(worth) {}
+
+    std::uint64_t next_sum(std::size_t answers) {
+        std::uint64_t sum = 0;
+        for (std::size_t i = 0; i < answers; ++i) sum += worth_(next_++);
+        return sum;
+    }
+
+private:
+    Worth worth_;
+    std::size_t next_ = 0;
+};
+
+/// Throws wrong_result unless each task has the sum of its answers, and none came before the server could
+/// have waited. `answers` is what they are called.
+template <class Worth>
+void expect_answers(const client_case& given, const std::vector<std::uint64_t>& sums, double wall_s,
+                    const std::string& answers, Worth worth) {
+    expect_sums(sums, given.exchanges, answer_oracle(worth));
+    if (wall_s < waiting_of_task_s(given)) {
+        throw wrong_result("all " + answers + " were there before the server could have waited");
+    }
+}
 
 /// What the tasks of the floor come to: talks as exchange_epoll() has them, with a sum() at the end.
 template <class Talk, std::derived_from<client_case> Case>

@@ -1,7 +1,6 @@
 #include "bench/workloads/query/workload.hpp"
 
 #include "bench/workloads/client_rows.hpp"
-#include "bench/workloads/computing.hpp"
 
 #include <string>
 
@@ -12,9 +11,9 @@ static_assert(workload<query_workload>);
 namespace {
 
 /// One task of the floor: the same protocol, queries and sums as on the runtimes.
-class query_floor_talk {
+class query_talk {
 public:
-    query_floor_talk(const query_case& given, std::uint32_t seed, std::size_t index)
+    query_talk(const query_case& given, std::uint32_t seed, std::size_t index)
         : given_(given), seed_(seed), next_(index * given.exchanges),
           last_(next_ + given.exchanges) {}
 
@@ -52,32 +51,13 @@ private:
     postgresql_exchange connection_;
 };
 
-/// The oracle: the sums of balances that are asked for one after another in a run.
-class balance_oracle {
-public:
-    explicit balance_oracle(std::uint32_t seed) noexcept : seed_(seed) {}
-
-    std::uint64_t next_sum(std::size_t queries) {
-        std::uint64_t sum = 0;
-        for (std::size_t i = 0; i < queries; ++i) {
-            sum += query_case::balance(query_case::key(seed_, next_++));
-        }
-        return sum;
-    }
-
-private:
-    std::uint32_t seed_;
-    std::size_t next_ = 0;
-};
-
 }  // namespace
 
 counters query_workload::check(const query_case& given, std::uint32_t seed,
                                const std::vector<std::uint64_t>& sums, double wall_s) {
-    expect_sums(sums, given.exchanges, balance_oracle(seed));
-    if (wall_s < waiting_of_task_s(given)) {
-        throw wrong_result("all answers were there before the server could have waited");
-    }
+    expect_answers(given, sums, wall_s, "answers", [seed](std::size_t query) {
+        return query_case::balance(query_case::key(seed, query));
+    });
     return servers_part(given);
 }
 
@@ -85,7 +65,7 @@ void query_workload::add_rows(const query_case& given, const options& chosen,
                               std::vector<row>& into) {
     query_case told = given;
     told.server = chosen.postgresql;
-    add_client_rows<query_workload, query_floor_talk>(told, chosen, into);
+    add_client_rows<query_workload, query_talk>(told, chosen, into);
 }
 
 }  // namespace overlap::bench

@@ -5,9 +5,10 @@ import json
 import math
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from overlap.base.exits import UsageError
 from overlap.base.units import seconds
@@ -94,9 +95,17 @@ class Work(ABC):
     def workloads(self) -> list[str]:
         return list(dict.fromkeys(self.figures.values()))
 
-    def _more_tasks(self, word: str) -> dict[str, "Work"]:
-        more = replace(self, tasks=TIMES * self.tasks, name=f"{CASE}_10x_tasks")
-        return {f"{TIMES} times the {word} ({more.tasks:,})": more}
+    def _ten_times(
+        self, key: str, words: str, shown: Callable[[Any], str] = "{:,}".format
+    ) -> dict[str, "Work"]:
+        """The neighbour with ten times as much of this one, by words for it: "compute ({})"."""
+        value = TIMES * getattr(self, key)
+        name = f"{CASE}_{TIMES}x_{key.removesuffix('_s')}"
+        return {
+            f"{TIMES} times the {words.format(shown(value))}": replace(
+                self, **{key: value}, name=name
+            )
+        }
 
     def _on(self, cores: int) -> str:
         used = self.cores or cores
@@ -138,12 +147,10 @@ class MixedWork(Work):
         return {"time": "wall", "responsive": "gap"}.get(want, want)
 
     def neighbours(self) -> dict[str, Work]:
-        found = self._more_tasks("tasks")
-        if self.computes:
-            compute_s = TIMES * self.compute_s
-            words = f"{TIMES} times the compute ({seconds(compute_s)})"
-            found[words] = replace(self, compute_s=compute_s, name=f"{CASE}_10x_compute")
-        return found
+        found = self._ten_times("tasks", "tasks ({})")
+        return found | (
+            self._ten_times("compute_s", "compute ({})", seconds) if self.computes else {}
+        )
 
     @property
     def computing_s(self) -> float:
@@ -217,12 +224,8 @@ class EchoWork(Work):
         return want
 
     def neighbours(self) -> dict[str, Work]:
-        found = self._more_tasks("connections")
-        if self.rate:
-            rate = TIMES * self.rate
-            words = f"{TIMES} times the rate ({rate:,} per second)"
-            found[words] = replace(self, rate=rate, name=f"{CASE}_10x_rate")
-        return found
+        found = self._ten_times("tasks", "connections ({})")
+        return found | (self._ten_times("rate", "rate ({} per second)") if self.rate else {})
 
     @property
     def messages(self) -> int:
@@ -268,12 +271,8 @@ class ClientWork(Work):
         return "wall" if want == "time" else want
 
     def neighbours(self) -> dict[str, Work]:
-        found = self._more_tasks("connections")
-        if self.wait_s:
-            wait_s = TIMES * self.wait_s
-            words = f"{TIMES} times the wait ({seconds(wait_s)})"
-            found[words] = replace(self, wait_s=wait_s, name=f"{CASE}_10x_wait")
-        return found
+        found = self._ten_times("tasks", "connections ({})")
+        return found | (self._ten_times("wait_s", "wait ({})", seconds) if self.wait_s else {})
 
     @property
     def exchanges(self) -> int:
